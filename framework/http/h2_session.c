@@ -1,0 +1,594 @@
+/*
+ * nghttp2, set up for speed: no priority tree (RFC 9218's SETTINGS_NO_RFC7540_PRIORITIES), no
+ * memory of closed streams, window updates by hand, memory from the reactor's pool, and no copies
+ * of names and values that live for ever. Its checks of HTTP messages stay on (RFC 9113, section
+ * 8).
+ *
+ * nghttp2's law: mem_recv and mem_send must not be called from a callback.
+ */
+#include "h2_session.h"
+
+#include <errno.h>
+#include <nghttp2/nghttp2.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "assertion.h"
+#include "h2_memory_nghttp2.h"
+
+/* Streams that we have reset lately: what still comes for them is late, not wrong. */
+#define RESET_MEMORY 32
+
+struct tri__h2 {
+    nghttp2_session *session;
+    const struct tri__h2_config *config;
+    const struct tri__h2_events *events;
+    void *connection;
+    struct tri__guard guard;
+    uint64_t now;
+
+    /* The header block that is being received: blocks do not interleave. */
+    void *stream;
+    uint32_t list_size, fields;
+    bool is_too_large;
+
+    int32_t highest_id; /* of the peer's streams */
+    uint32_t data_at;   /* among the guard's DATA frames */
+    int32_t data_id;    /* the stream of the last DATA, and what belongs to it */
+    void *data_stream;
+    int32_t resets[RESET_MEMORY];
+    uint32_t reset_at;
+
+    const uint8_t *pending; /* of a frame that did not fit */
+    size_t pending_size;
+    bool is_announcing, has_announced, has_settings, has_ack, has_failed, is_flooded;
+    const char *reason;
+};
+
+static void *stream_of(struct tri__h2 *h2, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(h2->session, id);
+}
+
+void tri__h2_terminate(struct tri__h2 *h2, enum tri__h2_error error, const char *reason)
+{
+    h2->has_failed = true;
+    h2->reason = reason;
+    /* A session that nghttp2 has ended already keeps its own GOAWAY. */
+    nghttp2_session_terminate_session2(
+        h2->session, nghttp2_session_get_last_proc_stream_id(h2->session), (uint32_t)error);
+}
+
+static void flood(struct tri__h2 *h2)
+{
+    h2->is_flooded = true;
+    tri__h2_terminate(h2, TRI__H2_ENHANCE_YOUR_CALM, h2->guard.reason);
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    struct tri__h2 *h2 = context;
+    int32_t id = frame->hd.stream_id;
+
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
+        h2->stream = NULL;
+        h2->is_too_large = true; /* trailers of a request: of no use to gRPC, so nothing is kept */
+        h2->list_size = 0;
+        h2->fields = 0;
+        return 0;
+    }
+    h2->highest_id = id;
+    h2->list_size = 0;
+    h2->fields = 0;
+    h2->is_too_large = false;
+    h2->stream = h2->has_failed ? NULL : h2->events->stream_begun(h2->connection, id);
+    if (h2->stream == NULL) {
+        /* Above the limit that it has acknowledged, it is the peer's fault. */
+        tri__h2_reset(h2, id, TRI__H2_REFUSED_STREAM, h2->has_ack, h2->now);
+        return 0;
+    }
+    nghttp2_session_set_stream_user_data(session, id, h2->stream);
+    h2->data_id = id;
+    h2->data_stream = h2->stream;
+    return 0;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
+                     void *context)
+{
+    struct tri__h2 *h2 = context;
+
+    (void)session, (void)frame, (void)flags;
+    h2->list_size += (uint32_t)(name_size + value_size + 32);
+    h2->fields++;
+    if (h2->list_size > h2->config->header_list_hard_max) {
+        if (!h2->has_failed) {
+            h2->is_flooded = true;
+            tri__h2_terminate(h2, TRI__H2_ENHANCE_YOUR_CALM, "a header list beyond the hard limit");
+        }
+        return 0;
+    }
+    if (h2->list_size > h2->config->header_list_soft_max ||
+        h2->fields > h2->config->header_fields_max)
+        h2->is_too_large = true;
+    if (h2->stream != NULL && !h2->is_too_large)
+        h2->events->stream_field(h2->connection, h2->stream, name, name_size, value, value_size);
+    return 0;
+}
+
+static void end_of_stream(struct tri__h2 *h2, const nghttp2_frame *frame)
+{
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+        return;
+    void *stream =
+        frame->hd.stream_id == h2->data_id ? h2->data_stream : stream_of(h2, frame->hd.stream_id);
+
+    if (stream != NULL)
+        h2->events->stream_ended(h2->connection, stream);
+}
+
+static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    struct tri__h2 *h2 = context;
+
+    (void)session;
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && h2->stream != NULL)
+            h2->events->stream_headers(h2->connection, h2->stream, h2->is_too_large);
+        end_of_stream(h2, frame);
+        break;
+    case NGHTTP2_DATA:
+        end_of_stream(h2, frame);
+        break;
+    case NGHTTP2_SETTINGS:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+            h2->has_ack = true;
+        else
+            h2->has_settings = true;
+        break;
+    case NGHTTP2_PING:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+            h2->events->ping_acked(h2->connection);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+static bool was_reset(const struct tri__h2 *h2, int32_t id)
+{
+    for (uint32_t i = 0; i < RESET_MEMORY; i++) {
+        if (h2->resets[i] == id)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * DATA and HEADERS for a stream that is closed. They are an error of the stream (RFC 9113, section
+ * 5.1), not of the connection, since a peer that cancels may have its reset overtake its data
+ * (Dubbo Java and grpc-java do).
+ */
+static void on_late_frame(struct tri__h2 *h2, int32_t id)
+{
+    if (!tri__guard_glitch(&h2->guard, h2->now))
+        flood(h2);
+    else if (!was_reset(h2, id))
+        tri__h2_reset(h2, id, TRI__H2_STREAM_CLOSED, true, h2->now);
+}
+
+/*
+ * Without a memory of closed streams nghttp2 skips their DATA, and says nothing. The guard has seen
+ * all DATA in order: what nghttp2 did not begin, up to the frame that it begins now, was late.
+ */
+static void skip_late_data(struct tri__h2 *h2, uint32_t until)
+{
+    while (h2->data_at < h2->guard.data_count && h2->guard.data_streams[h2->data_at] != until &&
+           !h2->has_failed)
+        on_late_frame(h2, (int32_t)h2->guard.data_streams[h2->data_at++]);
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *context)
+{
+    struct tri__h2 *h2 = context;
+
+    if (hd->type == NGHTTP2_DATA) {
+        skip_late_data(h2, (uint32_t)hd->stream_id);
+        h2->data_at++;
+    } else if (hd->type == NGHTTP2_HEADERS && hd->stream_id <= h2->highest_id &&
+               nghttp2_session_find_stream(session, hd->stream_id) == NULL) {
+        on_late_frame(h2, hd->stream_id);
+    }
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes,
+                   size_t size, void *context)
+{
+    struct tri__h2 *h2 = context;
+
+    (void)flags;
+    nghttp2_session_consume_connection(session, size);
+    if (id != h2->data_id) {
+        h2->data_id = id;
+        h2->data_stream = stream_of(h2, id);
+    }
+    if (h2->data_stream != NULL)
+        h2->events->stream_data(h2->connection, h2->data_stream, bytes, size);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *context)
+{
+    struct tri__h2 *h2 = context;
+    void *stream = stream_of(h2, id);
+
+    if (id == h2->data_id) {
+        h2->data_id = 0;
+        h2->data_stream = NULL;
+    }
+    if (stream == NULL)
+        return 0;
+    nghttp2_session_set_stream_user_data(session, id, NULL);
+    h2->events->stream_closed(h2->connection, stream, error);
+    return 0;
+}
+
+static const uint8_t drain_ping[8] = {'t', 'r', 'i', ' ', 'd', 'r', 'a', 'n'};
+
+/*
+ * A response that ends before the request does: the rest of the request is of no use, and the peer
+ * is told so once the trailers are out. Before that the reset would take them back. (RFC 9113,
+ * 8.1.)
+ */
+static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    struct tri__h2 *h2 = context;
+
+    if (frame->hd.type == NGHTTP2_DATA)
+        tri__guard_sent_data(&h2->guard, 1);
+    if (frame->hd.type == NGHTTP2_GOAWAY && h2->is_announcing) {
+        h2->is_announcing = false;
+        nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, drain_ping);
+    }
+    if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+        return 0;
+    if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0)
+        tri__h2_reset(h2, frame->hd.stream_id, TRI__H2_NO_ERROR, false, h2->now);
+    return 0;
+}
+
+/* A frame that the peer got wrong in a way that costs one stream. */
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *context)
+{
+    struct tri__h2 *h2 = context;
+
+    (void)session, (void)frame, (void)error;
+    if (!tri__guard_fault(&h2->guard, h2->now))
+        flood(h2);
+    return 0;
+}
+
+static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_t size,
+                       uint32_t *flags, nghttp2_data_source *source, void *context)
+{
+    struct tri__h2 *h2 = context;
+    bool is_end = false;
+    size_t filled = h2->events->stream_output(h2->connection, source->ptr, out, size, &is_end);
+
+    (void)session, (void)id;
+    if (is_end)
+        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    else if (filled == 0)
+        return NGHTTP2_ERR_DEFERRED;
+    return (ssize_t)filled;
+}
+
+static nghttp2_session_callbacks *make_callbacks(void)
+{
+    nghttp2_session_callbacks *callbacks;
+
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
+        return NULL;
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    return callbacks;
+}
+
+static nghttp2_option *make_options(const struct tri__h2_config *config)
+{
+    nghttp2_option *option;
+
+    if (nghttp2_option_new(&option) != 0)
+        return NULL;
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+#ifdef TRI__NGHTTP2_HAS_RESET_RATE_LIMIT
+    /* The guard counts resets; nghttp2's own limit must not be the stricter one. */
+    nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
+#endif
+#ifdef TRI__NGHTTP2_HAS_MAX_CONTINUATIONS
+    nghttp2_option_set_max_continuations(option, config->continuation_max);
+#else
+    (void)config;
+#endif
+    return option;
+}
+
+/*
+ * To nghttp2 a stream above the announced limit is an error of the connection. It is one of the
+ * stream (RFC 9113, section 5.1.2), and Dubbo-Python does not know the limit at all: so nghttp2 is
+ * told of no limit, the events refuse what is too much, and the peer is told the number here, in
+ * the first frame.
+ */
+static void announce_streams_max(struct tri__h2 *h2, uint8_t *frame, size_t size)
+{
+    h2->has_announced = true;
+    for (size_t at = TRI__FRAME_HEADER_SIZE; at + 6 <= size; at += 6) {
+        if (frame[at] == 0 && frame[at + 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) {
+            frame[at + 2] = (uint8_t)(h2->config->streams_max >> 24);
+            frame[at + 3] = (uint8_t)(h2->config->streams_max >> 16);
+            frame[at + 4] = (uint8_t)(h2->config->streams_max >> 8);
+            frame[at + 5] = (uint8_t)h2->config->streams_max;
+            return;
+        }
+    }
+}
+
+/*
+ * What the first write announces: large windows at once, which Dubbo-Python needs to lose no
+ * request.
+ */
+static int announce(struct tri__h2 *h2)
+{
+    nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, NGHTTP2_INITIAL_MAX_CONCURRENT_STREAMS},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, h2->config->stream_window},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, h2->config->header_list_soft_max},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+
+    if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, settings,
+                                sizeof(settings) / sizeof(*settings)) != 0)
+        return -ENOMEM;
+    if (nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0,
+                                              (int32_t)h2->config->connection_window) != 0)
+        return -ENOMEM;
+    return 0;
+}
+
+int tri__h2_new(struct tri__h2 **out, const struct tri__h2_config *config,
+                struct tri__h2_memory *memory, const struct tri__h2_events *events,
+                void *connection, uint64_t now)
+{
+    struct tri__h2 *h2 = tri__alloc_zeroed(1, sizeof(*h2));
+    nghttp2_session_callbacks *callbacks = make_callbacks();
+    nghttp2_option *option = make_options(config);
+    nghttp2_mem hooks = tri__h2_memory_hooks(memory);
+    int r = -ENOMEM;
+
+    if (h2 != NULL && callbacks != NULL && option != NULL) {
+        h2->config = config;
+        h2->events = events;
+        h2->connection = connection;
+        h2->now = now;
+        tri__guard_init(&h2->guard, &config->guard, now);
+        if (nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &hooks) == 0)
+            r = announce(h2);
+    }
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_option_del(option);
+    if (r < 0) {
+        tri__h2_free(h2);
+        return r;
+    }
+    *out = h2;
+    return 0;
+}
+
+void tri__h2_free(struct tri__h2 *h2)
+{
+    if (h2 == NULL)
+        return;
+    nghttp2_session_del(h2->session);
+    tri__free(h2);
+}
+
+void tri__h2_begin_turn(struct tri__h2 *h2)
+{
+    tri__guard_begin_turn(&h2->guard);
+}
+
+size_t tri__h2_feed(struct tri__h2 *h2, const uint8_t *bytes, size_t size, uint64_t now,
+                    bool *has_failed)
+{
+    enum tri__guard_verdict verdict;
+    size_t admitted;
+
+    h2->now = now;
+    if (h2->has_failed) {
+        *has_failed = true;
+        return size;
+    }
+    admitted = tri__guard_admit(&h2->guard, bytes, size, now, &verdict);
+    if (admitted > 0) {
+        h2->data_at = 0;
+        ssize_t taken = nghttp2_session_mem_recv(h2->session, bytes, admitted);
+
+        if (taken < 0) {
+            /* Not HTTP/2 at all, or no memory. */
+            h2->has_failed = true;
+            h2->reason = nghttp2_strerror((int)taken);
+        }
+        if (nghttp2_session_want_read(h2->session) != 0)
+            skip_late_data(h2, 0);
+    }
+    if (verdict == TRI__GUARD_FLOOD && !h2->has_failed)
+        flood(h2);
+    else if (verdict == TRI__GUARD_PROTOCOL && !h2->has_failed)
+        tri__h2_terminate(h2, TRI__H2_PROTOCOL_ERROR, h2->guard.reason);
+    if (nghttp2_session_want_read(h2->session) == 0)
+        h2->has_failed = true;
+    *has_failed = h2->has_failed;
+    return h2->has_failed ? size : admitted;
+}
+
+size_t tri__h2_write(struct tri__h2 *h2, uint8_t *out, size_t size)
+{
+    size_t at = 0;
+
+    while (at < size) {
+        if (h2->pending_size == 0) {
+            ssize_t ready = nghttp2_session_mem_send(h2->session, &h2->pending);
+
+            if (ready <= 0) {
+                h2->has_failed = h2->has_failed || ready < 0;
+                break;
+            }
+            h2->pending_size = (size_t)ready;
+        }
+        size_t piece = h2->pending_size < size - at ? h2->pending_size : size - at;
+
+        memcpy(out + at, h2->pending, piece);
+        if (!h2->has_announced)
+            announce_streams_max(h2, out, piece);
+        h2->pending += piece;
+        h2->pending_size -= piece;
+        at += piece;
+    }
+    return at;
+}
+
+bool tri__h2_wants_write(const struct tri__h2 *h2)
+{
+    return h2->pending_size > 0 || nghttp2_session_want_write(h2->session) != 0;
+}
+
+bool tri__h2_is_over(const struct tri__h2 *h2)
+{
+    return h2->has_failed || (nghttp2_session_want_read(h2->session) == 0 &&
+                              nghttp2_session_want_write(h2->session) == 0);
+}
+
+size_t tri__h2_queued(const struct tri__h2 *h2)
+{
+    return nghttp2_session_get_outbound_queue_size(h2->session);
+}
+
+/* 8 KiB of header list at 33 bytes each, and the few of our own. */
+#define FIELDS_MAX 272
+
+static size_t to_nv(nghttp2_nv *nv, const struct tri__field *fields, size_t count)
+{
+    tri_assert(count <= FIELDS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        nv[i] = (nghttp2_nv){
+            .name = (uint8_t *)(uintptr_t)fields[i].name,
+            .value = (uint8_t *)(uintptr_t)fields[i].value,
+            .namelen = fields[i].name_size,
+            .valuelen = fields[i].value_size,
+            .flags = fields[i].is_static
+                         ? NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE
+                         : NGHTTP2_NV_FLAG_NONE,
+        };
+    }
+    return count;
+}
+
+int tri__h2_submit_response(struct tri__h2 *h2, int32_t id, const struct tri__field *fields,
+                            size_t count, void *stream)
+{
+    nghttp2_nv nv[FIELDS_MAX];
+    nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = on_read};
+
+    return nghttp2_submit_response(h2->session, id, nv, to_nv(nv, fields, count),
+                                   stream != NULL ? &provider : NULL) == 0
+               ? 0
+               : -ENOMEM;
+}
+
+int tri__h2_submit_trailers(struct tri__h2 *h2, int32_t id, const struct tri__field *fields,
+                            size_t count)
+{
+    nghttp2_nv nv[FIELDS_MAX];
+
+    return nghttp2_submit_trailer(h2->session, id, nv, to_nv(nv, fields, count)) == 0 ? 0 : -ENOMEM;
+}
+
+void tri__h2_resume(struct tri__h2 *h2, int32_t id)
+{
+    nghttp2_session_resume_data(h2->session, id);
+}
+
+void tri__h2_reset(struct tri__h2 *h2, int32_t id, enum tri__h2_error error, bool is_fault,
+                   uint64_t now)
+{
+    h2->resets[h2->reset_at++ % RESET_MEMORY] = id;
+    nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, (uint32_t)error);
+    if (is_fault && !tri__guard_fault(&h2->guard, now))
+        flood(h2);
+}
+
+void tri__h2_credit(struct tri__h2 *h2, int32_t id, size_t size)
+{
+    nghttp2_session_consume_stream(h2->session, id, size);
+}
+
+void tri__h2_set_window(struct tri__h2 *h2, int32_t id, uint32_t size)
+{
+    nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, id, (int32_t)size);
+}
+
+void tri__h2_announce_shutdown(struct tri__h2 *h2)
+{
+    /* The PING follows when that is out: nghttp2 would let it overtake. */
+    h2->is_announcing = nghttp2_submit_shutdown_notice(h2->session) == 0;
+}
+
+void tri__h2_shutdown(struct tri__h2 *h2)
+{
+    nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR,
+                          NULL, 0);
+}
+
+bool tri__h2_has_settings(const struct tri__h2 *h2)
+{
+    return h2->has_settings;
+}
+
+bool tri__h2_settings_acked(const struct tri__h2 *h2)
+{
+    return h2->has_ack;
+}
+
+bool tri__h2_is_in_headers(const struct tri__h2 *h2)
+{
+    return h2->guard.is_in_headers;
+}
+
+bool tri__h2_is_window_bound(const struct tri__h2 *h2)
+{
+    return nghttp2_session_get_remote_window_size(h2->session) <= 0;
+}
+
+bool tri__h2_is_flooded(const struct tri__h2 *h2)
+{
+    return h2->is_flooded;
+}
+
+const char *tri__h2_reason(const struct tri__h2 *h2)
+{
+    return h2->reason != NULL ? h2->reason : "";
+}

@@ -1,0 +1,130 @@
+#include "call_credit.h"
+
+#include "call_post.h"
+
+/*
+ * How often those that wait for the process's budget look again, and how often progress is checked.
+ */
+#define LOOK_AGAIN ((int64_t)20 * 1000 * 1000)
+#define CHECK ((int64_t)500 * 1000 * 1000)
+
+static void set_timer(struct tri__call_table *table)
+{
+    int64_t period = !tri__list_is_empty(&table->waiting) ? LOOK_AGAIN : CHECK;
+
+    if (tri__list_is_empty(&table->waiting) && tri__list_is_empty(&table->granted))
+        return;
+    tri__timer_set(table->wheel, &table->reservations, tri__time_after(*table->now, period));
+}
+
+/* Takes `size` bytes from the process's budget. One above all of it may pass alone. */
+static bool take_from_process(struct tri__call_table *table, size_t size)
+{
+    size_t used = atomic_load_explicit(table->process_used, memory_order_relaxed);
+
+    do {
+        if (used != 0 && used + size > table->limits->process_budget)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(table->process_used, &used, used + size,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static bool grant(struct tri_call *call)
+{
+    struct tri__call_table *table = call->table;
+    size_t size = (size_t)call->message_size + TRI__PREFIX_SIZE;
+
+    if (call->budget->used != 0 && call->budget->used + size > call->budget->limit)
+        return false;
+    if (!take_from_process(table, size))
+        return false;
+    call->budget->used += size;
+    call->reserved = size;
+    call->progress_at = *table->now;
+    tri__list_remove(&call->in_reservations);
+    tri__list_append(&table->granted, &call->in_reservations);
+    table->wire->window(call, size);
+    return true;
+}
+
+/* In order; a connection at its own limit does not hold up the others. */
+static void grant_waiting(struct tri__call_table *table)
+{
+    struct tri__list *link = table->waiting.next;
+
+    while (link != &table->waiting) {
+        struct tri__list *next = link->next;
+
+        grant(tri__list_entry(link, struct tri_call, in_reservations));
+        link = next;
+    }
+}
+
+void tri__call_reserve(struct tri_call *call)
+{
+    struct tri__call_table *table = call->table;
+
+    if (!call->is_large || call->reserved != 0 || !tri__list_is_empty(&call->in_reservations))
+        return;
+    tri__call_return_credit(call);
+    tri__list_append(&table->waiting, &call->in_reservations);
+    grant_waiting(table);
+    if (!tri__timer_is_set(&table->reservations) || !tri__list_is_empty(&table->waiting))
+        set_timer(table);
+}
+
+void tri__call_release(struct tri_call *call)
+{
+    struct tri__call_table *table = call->table;
+
+    if (tri__list_is_empty(&call->in_reservations))
+        return;
+    tri__list_remove(&call->in_reservations);
+    if (call->reserved == 0)
+        return;
+    call->budget->used -= call->reserved;
+    atomic_fetch_sub_explicit(table->process_used, call->reserved, memory_order_relaxed);
+    call->reserved = 0;
+    call->reserved_to = 0;
+    grant_waiting(table);
+}
+
+void tri__call_reservations_tick(struct tri__timer *timer)
+{
+    struct tri__call_table *table = tri_container_of(timer, struct tri__call_table, reservations);
+    struct tri__list *link = table->granted.next;
+
+    while (link != &table->granted) {
+        struct tri_call *call = tri__list_entry(link, struct tri_call, in_reservations);
+
+        link = link->next;
+        if (call->assembling == NULL ||
+            *table->now - call->progress_at < (uint64_t)table->limits->reservation_timeout)
+            continue;
+        tri__call_fail_wire(
+            call, TRI_RESOURCE_EXHAUSTED,
+            "a message of %u bytes made no progress for %llu ms; %u bytes of it have come",
+            call->message_size, (unsigned long long)(table->limits->reservation_timeout / 1000000),
+            call->assembled);
+        tri__call_release(call);
+        link = table->granted.next;
+    }
+    grant_waiting(table);
+    set_timer(table);
+}
+
+void tri__call_return_credit(struct tri_call *call)
+{
+    uint64_t taken = atomic_load_explicit(&call->taken, memory_order_acquire);
+
+    if (taken > call->credited && call->wire_state == TRI__WIRE_OPEN && !call->is_half_closed)
+        call->table->wire->credit(call, (size_t)(taken - call->credited));
+    call->credited = taken;
+    if (call->reserved_to != 0 && taken >= call->reserved_to) {
+        /* The large message is the handler's now, and the window is what it was. */
+        if (call->wire_state == TRI__WIRE_OPEN && !call->is_half_closed)
+            call->table->wire->window(call, 0);
+        tri__call_release(call);
+    }
+}

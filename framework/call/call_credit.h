@@ -1,0 +1,25 @@
+/*
+ * Credit for messages that are larger than a stream's window. It goes to calls whose handlers wait
+ * for such a message, whole messages at a time, first come first served, out of a budget of the
+ * connection and one of the process; so what peers can make us hold is bounded by the
+ * configuration.
+ *
+ * Thread: the reactor's.
+ */
+#ifndef TRI_CALL_CREDIT_H
+#define TRI_CALL_CREDIT_H
+
+#include "call.h"
+
+/* The call's handler wants the large message that is announced: puts it in the queue. */
+void tri__call_reserve(struct tri_call *call);
+
+/* Gives the reservation back, or leaves the queue; does no harm without either. */
+void tri__call_release(struct tri_call *call);
+
+void tri__call_reservations_tick(struct tri__timer *timer);
+
+/* Gives back the stream's credit for what the handler has taken. */
+void tri__call_return_credit(struct tri_call *call);
+
+#endif

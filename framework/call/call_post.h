@@ -1,0 +1,83 @@
+/*
+ * The bits between the two sides of a call, and their memory orders.
+ *
+ * | atomic         | write                        | read                              |
+ * |----------------|------------------------------|-----------------------------------|
+ * | down           | fetch_or, fetch_and acq_rel  | acquire                           |
+ * | up             | fetch_or, exchange acq_rel   | none                              |
+ * | inbox, outbox  | CAS release                  | exchange acquire                  |
+ * | code           | CAS release                  | acquire                           |
+ * | drained, taken | release                      | acquire: with it goes the inline  |
+ * |                |                              | message's or chunk's memory       |
+ *
+ * A word that was 0 before is what queues the node: so a node is queued at most once, and only its
+ * consumer, which takes the bits after it has popped the node, makes the word 0 again (`down` keeps
+ * CLOSED for ever: then nothing is queued any more).
+ */
+#ifndef TRI_CALL_POST_H
+#define TRI_CALL_POST_H
+
+#include "alloc.h"
+#include "call.h"
+
+void tri__messages_free(struct tri__message *message);
+void tri__chunks_free(struct tri__chunk *chunk);
+
+/* Gives a slot back when both sides are through with it. Thread: the reactor's. */
+void tri__call_free_if_over(struct tri_call *call);
+
+static inline void tri__post_down(struct tri_call *call, uint32_t bits)
+{
+    uint32_t old = atomic_fetch_or_explicit(&call->down, bits, memory_order_acq_rel);
+
+    if ((old & TRI__CLOSED) != 0)
+        tri__messages_free(atomic_exchange_explicit(&call->inbox, NULL, memory_order_acquire));
+    else if (old == 0)
+        tri__poster_add(call->table->poster, call->down_lane, &call->down_node);
+}
+
+static inline void tri__post_up(struct tri_call *call, uint32_t bits)
+{
+    /* Read before the bits are out: after DONE the slot may be somebody else's. */
+    struct tri__poster *poster = &call->scheduler->poster;
+    uint16_t lane = call->up_lane;
+    struct tri__node *node = &call->up_node;
+
+    if (atomic_fetch_or_explicit(&call->up, bits, memory_order_acq_rel) == 0)
+        tri__poster_add(poster, lane, node);
+}
+
+/* The inbox and the outbox each have one producer, so the push is a loop in form only. */
+static inline void tri__inbox_push(struct tri_call *call, struct tri__message *message)
+{
+    message->next = atomic_load_explicit(&call->inbox, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&call->inbox, &message->next, message,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
+static inline void tri__outbox_push(struct tri_call *call, struct tri__chunk *chunk)
+{
+    chunk->next = atomic_load_explicit(&call->outbox, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&call->outbox, &chunk->next, chunk,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
+/* What has ended the call; the first one wins. Returns: what it is now. */
+static inline tri_code tri__call_set_code(struct tri_call *call, tri_code code)
+{
+    uint32_t expected = TRI_OK;
+
+    if (atomic_compare_exchange_strong_explicit(&call->code, &expected, (uint32_t)code,
+                                                memory_order_release, memory_order_acquire))
+        return code;
+    return (tri_code)expected;
+}
+
+static inline tri_code tri__call_code(struct tri_call *call)
+{
+    return (tri_code)atomic_load_explicit(&call->code, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,532 @@
+/*
+ * The wire's side of a call. Everything here runs on the reactor that owns the connection.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "call.h"
+#include "call_credit.h"
+#include "call_post.h"
+#include "wire_field.h"
+
+/*
+ * For the rest of a message and the trailers to go out, ns: by then a deadline has passed at the
+ * peer too.
+ */
+#define PATIENCE ((int64_t)100 * 1000 * 1000)
+
+/* What a message starts with when its length is larger: memory follows the bytes, not the claim. */
+#define FIRST_CAPACITY 16384
+
+static void count_up(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+static void drop_output(struct tri_call *call)
+{
+    for (struct tri__chunk *chunk = call->out_first; chunk != NULL && call->budget != NULL;
+         chunk = chunk->next)
+        call->budget->output -= chunk->size - chunk->taken;
+    tri__chunks_free(call->out_first);
+    call->out_first = NULL;
+    call->out_last = NULL;
+}
+
+/*
+ * What has not begun to be sent is dropped. A chunk holds whole messages, so the rest of one that
+ * has begun must follow before trailers can.
+ */
+static void drop_unsent_output(struct tri_call *call)
+{
+    struct tri__chunk *begun = call->out_first;
+
+    if (begun == NULL || begun->taken == 0) {
+        drop_output(call);
+        return;
+    }
+    call->out_first = begun->next;
+    begun->next = NULL;
+    drop_output(call);
+    call->out_first = begun;
+    call->out_last = begun;
+}
+
+static void give_up(struct tri__timer *timer)
+{
+    struct tri_call *call = tri_container_of(timer, struct tri_call, deadline);
+
+    call->table->wire->reset(call, false);
+    drop_output(call);
+}
+
+/*
+ * Ends the call from the wire's side: with trailers, or with a reset when the peer opens no window
+ * for what has to go before them. The handler, if there is one, is told, and may take its time.
+ */
+static void end(struct tri_call *call, tri_code code, const char *text)
+{
+    if (call->wire_state != TRI__WIRE_OPEN)
+        return;
+    call->wire_state = TRI__WIRE_ENDING;
+    call->status_code = tri__call_set_code(call, code);
+    if (call->status_code == code)
+        call->status_text = text;
+    if (call->is_dispatched && !call->is_done)
+        tri__post_down(call, TRI__CANCEL);
+    call->is_done = call->is_done || !call->is_dispatched;
+    call->has_status = true;
+    drop_unsent_output(call);
+    if (call->has_headers) {
+        call->table->wire->resume(call);
+        tri__timer_clear(call->table->wheel, &call->deadline);
+        tri__timer_init(&call->deadline, give_up);
+        tri__timer_set(call->table->wheel, &call->deadline,
+                       tri__time_after(*call->table->now, PATIENCE));
+    } else {
+        call->has_headers = true;
+        call->table->wire->respond(call, false);
+    }
+}
+
+void tri__call_refuse(struct tri_call *call, uint16_t http_status, tri_code code, const char *text)
+{
+    call->http_status = http_status;
+    count_up(&call->table->refused);
+    end(call, code, text);
+}
+
+void tri__call_abandon(struct tri_call *call, tri_code code, const char *text)
+{
+    end(call, code, text);
+}
+
+void tri__call_fail_wire(struct tri_call *call, tri_code code, const char *format, ...)
+{
+    char text[256];
+    va_list arguments;
+
+    if (call->wire_state != TRI__WIRE_OPEN)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    tri__free(call->status_memory);
+    call->status_memory = tri__strdup(text);
+    if (!call->is_dispatched)
+        count_up(&call->table->refused);
+    end(call, code, call->status_memory != NULL ? call->status_memory : "");
+}
+
+const char *tri__call_status(struct tri_call *call, tri_code *code, size_t *size)
+{
+    if (call->wire_state == TRI__WIRE_ENDING && call->status_text != NULL) {
+        *code = call->status_code;
+        *size = strlen(call->status_text);
+        return call->status_text;
+    }
+    *code = tri__call_code(call);
+    *size = call->failure != NULL && *code != TRI_OK ? call->failure_size : 0;
+    return call->failure;
+}
+
+static void deadline_passed(struct tri__timer *timer)
+{
+    end(tri_container_of(timer, struct tri_call, deadline), TRI_DEADLINE_EXCEEDED,
+        "the deadline has passed");
+}
+
+static void dispatch(struct tri_call *call, uint32_t bits)
+{
+    call->is_dispatched = true;
+    count_up(&call->table->started);
+    tri__post_down(call, TRI__START | bits);
+}
+
+void tri__call_accept(struct tri_call *call, const struct tri__method *method, tri_duration timeout,
+                      uint16_t down_lane, uint16_t up_lane)
+{
+    struct tri__call_table *table = call->table;
+
+    call->method = method;
+    call->down_lane = down_lane;
+    call->up_lane = up_lane;
+    if (timeout == 0) {
+        tri__call_refuse(call, 200, TRI_DEADLINE_EXCEEDED, "the deadline had passed on arrival");
+        return;
+    }
+    call->deadline_at = tri__time_after(*table->now, timeout);
+    if (call->deadline_at != TRI__NEVER) {
+        tri__timer_init(&call->deadline, deadline_passed);
+        tri__timer_set(table->wheel, &call->deadline, call->deadline_at);
+    }
+    /* With one request there is nothing to do for a handler before that is whole. */
+    if (method->requests_stream)
+        dispatch(call, 0);
+}
+
+/* The inline memory is free while all that was delivered has been taken. */
+static bool inline_is_free(const struct tri_call *call)
+{
+    return call->message_size <= TRI__INLINE_SIZE - sizeof(struct tri__message) &&
+           atomic_load_explicit(&call->taken, memory_order_acquire) == call->delivered;
+}
+
+/* Memory for the message whose prefix has come; `available` bytes of it are at hand. */
+static bool make_message(struct tri_call *call, size_t available)
+{
+    uint32_t capacity = call->message_size;
+    struct tri__message *message;
+
+    if (inline_is_free(call)) {
+        message = (struct tri__message *)(void *)call->inline_message;
+        message->is_inline = true;
+    } else {
+        if (capacity > FIRST_CAPACITY && capacity > available)
+            capacity = FIRST_CAPACITY;
+        message = tri__alloc(sizeof(*message) + capacity);
+        if (message == NULL)
+            return false;
+        message->is_inline = false;
+    }
+    message->next = NULL;
+    message->size = call->message_size;
+    message->capacity = capacity;
+    call->assembling = message;
+    call->assembled = 0;
+    return true;
+}
+
+static bool grow_message(struct tri_call *call, size_t wanted)
+{
+    struct tri__message *message = call->assembling;
+    size_t capacity = (size_t)message->capacity * 2;
+
+    if (capacity < wanted)
+        capacity = wanted;
+    if (capacity > message->size)
+        capacity = message->size;
+    message = tri__resize(message, sizeof(*message) + capacity);
+    if (message == NULL)
+        return false;
+    message->capacity = (uint32_t)capacity;
+    call->assembling = message;
+    return true;
+}
+
+static void deliver(struct tri_call *call, struct tri__message *message)
+{
+    call->delivered += (uint64_t)message->size + TRI__PREFIX_SIZE;
+    tri__inbox_push(call, message);
+    if (call->is_dispatched)
+        tri__post_down(call, TRI__MESSAGE);
+}
+
+/*
+ * Dubbo-Python ends every stream of requests with an empty message of its own, and can be told by
+ * its content type: there an empty one is held until it is clear that it was not the last.
+ */
+static bool deliver_held(struct tri_call *call)
+{
+    struct tri__message *empty;
+
+    if (!call->holds_empty)
+        return true;
+    empty = tri__alloc(sizeof(*empty));
+    if (empty == NULL)
+        return false;
+    *empty = (struct tri__message){0};
+    call->holds_empty = false;
+    deliver(call, empty);
+    return true;
+}
+
+static void out_of_memory(struct tri_call *call)
+{
+    tri__call_fail_wire(call, TRI_RESOURCE_EXHAUSTED, "no memory for a message of %u bytes",
+                        call->message_size);
+}
+
+static void finish_message(struct tri_call *call)
+{
+    struct tri__message *message = call->assembling;
+
+    call->assembling = NULL;
+    call->prefix_size = 0;
+    call->messages_received++;
+    if (call->reserved != 0)
+        call->reserved_to = call->delivered + message->size + TRI__PREFIX_SIZE;
+    call->is_large = false;
+    deliver(call, message);
+}
+
+/* A prefix is complete: what it says is checked before memory is spent. */
+static bool check_prefix(struct tri_call *call)
+{
+    const struct tri__call_limits *limits = call->table->limits;
+
+    call->message_size = tri__prefix_size(call->prefix);
+    if (call->prefix[0] > 1) {
+        tri__call_fail_wire(call, TRI_INTERNAL, "a message's flag byte is %u; 0 and 1 are known",
+                            call->prefix[0]);
+    } else if (call->prefix[0] == 1) {
+        tri__call_fail_wire(call, TRI_INTERNAL,
+                            "a message is compressed, but the call has no grpc-encoding");
+    } else if (call->message_size > limits->receive_message_max) {
+        tri__call_fail_wire(call, TRI_RESOURCE_EXHAUSTED,
+                            "a request message of %u bytes; the limit is %zu", call->message_size,
+                            limits->receive_message_max);
+    } else if (!call->method->requests_stream && call->messages_received > 0) {
+        if (call->content == TRI__CONTENT_GRPC_DATA && call->message_size == 0) {
+            call->prefix_size = 0;
+            return false;
+        }
+        tri__call_fail_wire(call, TRI_UNIMPLEMENTED,
+                            "more than one request message for a method that takes one");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+static bool begin_message(struct tri_call *call, size_t available)
+{
+    const struct tri__call_limits *limits = call->table->limits;
+
+    if (!check_prefix(call))
+        return false;
+    if (!deliver_held(call)) {
+        out_of_memory(call);
+        return false;
+    }
+    if (call->message_size == 0 && call->content == TRI__CONTENT_GRPC_DATA &&
+        call->method->requests_stream) {
+        call->holds_empty = true;
+        call->prefix_size = 0;
+        return false;
+    }
+    if (!make_message(call, available)) {
+        out_of_memory(call);
+        return false;
+    }
+    /* The second prefix is that of the empty message with which Dubbo-Python ends a stream. */
+    if ((uint64_t)call->message_size + 2 * TRI__PREFIX_SIZE > limits->stream_window &&
+        available < call->message_size) {
+        call->is_large = true;
+        if (call->is_dispatched)
+            tri__post_down(call, TRI__LARGE);
+        else
+            tri__call_reserve(call);
+    }
+    return true;
+}
+
+void tri__call_receive(struct tri_call *call, const uint8_t *bytes, size_t size)
+{
+    call->received += size;
+    if (call->reserved != 0)
+        call->progress_at = *call->table->now;
+    while (call->wire_state == TRI__WIRE_OPEN) {
+        if (call->prefix_size < TRI__PREFIX_SIZE) {
+            if (size == 0)
+                return;
+            call->prefix[call->prefix_size++] = *bytes++;
+            size--;
+            if (call->prefix_size < TRI__PREFIX_SIZE || !begin_message(call, size))
+                continue;
+        }
+        struct tri__message *message = call->assembling;
+        size_t piece = message->size - call->assembled;
+
+        if (piece > size)
+            piece = size;
+        if (call->assembled + piece > message->capacity) {
+            if (!grow_message(call, call->assembled + piece)) {
+                out_of_memory(call);
+                return;
+            }
+            message = call->assembling;
+        }
+        memcpy(message->bytes + call->assembled, bytes, piece);
+        call->assembled += (uint32_t)piece;
+        bytes += piece;
+        size -= piece;
+        if (call->assembled < message->size)
+            return;
+        finish_message(call);
+    }
+}
+
+void tri__call_half_closed(struct tri_call *call)
+{
+    call->is_half_closed = true;
+    if (call->wire_state != TRI__WIRE_OPEN || call->method == NULL)
+        return;
+    if (call->prefix_size != 0) {
+        tri__call_fail_wire(call, TRI_INTERNAL, "the request ended within a message");
+    } else if (call->method->requests_stream) {
+        tri__post_down(call, TRI__HALF_CLOSED);
+    } else if (call->messages_received == 0) {
+        tri__call_fail_wire(call, TRI_UNIMPLEMENTED,
+                            "no request message for a method that takes one");
+    } else {
+        dispatch(call, TRI__HALF_CLOSED);
+    }
+}
+
+void tri__call_closed(struct tri_call *call, tri_code code)
+{
+    call->wire_state = TRI__WIRE_CLOSED;
+    if (!call->has_status)
+        tri__call_set_code(call, code);
+    if (call->is_dispatched && !call->is_done)
+        tri__post_down(call, TRI__CANCEL);
+    else
+        call->is_done = true;
+    drop_output(call);
+    tri__timer_clear(call->table->wheel, &call->deadline);
+    tri__call_release(call);
+    tri__call_free_if_over(call);
+}
+
+void tri__call_unlink(struct tri_call *call)
+{
+    tri_assert(call->wire_state == TRI__WIRE_CLOSED);
+    tri__list_remove(&call->in_link);
+    call->link = NULL;
+    call->budget = NULL;
+}
+
+void tri__call_drain(struct tri_call *call)
+{
+    if (call->is_dispatched && !call->is_done)
+        tri__post_down(call, TRI__DRAIN);
+}
+
+static uint64_t backlog(const struct tri_call *call)
+{
+    return call->output_bytes - atomic_load_explicit(&call->drained, memory_order_relaxed);
+}
+
+static void tell_writable(struct tri_call *call)
+{
+    if (call->wants_writable && backlog(call) < call->table->limits->low_mark) {
+        call->wants_writable = false;
+        tri__post_down(call, TRI__WRITABLE);
+    }
+}
+
+size_t tri__call_output(struct tri_call *call, uint8_t *out, size_t size, bool *is_end)
+{
+    size_t filled = 0;
+
+    while (filled < size && call->out_first != NULL) {
+        struct tri__chunk *chunk = call->out_first;
+        size_t piece = chunk->size - chunk->taken;
+
+        if (piece > size - filled)
+            piece = size - filled;
+        memcpy(out + filled, chunk->bytes + chunk->taken, piece);
+        chunk->taken += (uint32_t)piece;
+        filled += piece;
+        if (chunk->taken == chunk->size) {
+            call->out_first = chunk->next;
+            chunk->next = NULL;
+            tri__chunks_free(chunk);
+        }
+    }
+    if (filled > 0) {
+        call->budget->output -= filled;
+        call->output_at = *call->table->now;
+        /* Release: with these bytes goes the chunk that is part of the call. */
+        atomic_store_explicit(&call->drained,
+                              atomic_load_explicit(&call->drained, memory_order_relaxed) + filled,
+                              memory_order_release);
+        tell_writable(call);
+    }
+    *is_end = call->has_status && call->out_first == NULL;
+    if (*is_end && call->wire_state == TRI__WIRE_OPEN)
+        call->wire_state = TRI__WIRE_ENDING;
+    return filled;
+}
+
+/* The outbox comes newest first. */
+static void take_output(struct tri_call *call)
+{
+    struct tri__chunk *chunk = atomic_exchange_explicit(&call->outbox, NULL, memory_order_acquire);
+    struct tri__chunk *first = NULL;
+    struct tri__chunk *last = chunk;
+    size_t size = 0;
+
+    while (chunk != NULL) {
+        struct tri__chunk *next = chunk->next;
+
+        chunk->next = first;
+        first = chunk;
+        size += chunk->size;
+        chunk = next;
+    }
+    if (first == NULL)
+        return;
+    if (call->wire_state != TRI__WIRE_OPEN) {
+        tri__chunks_free(first);
+        return;
+    }
+    if (call->out_first == NULL) {
+        call->out_first = first;
+        call->output_at = *call->table->now;
+    } else {
+        call->out_last->next = first;
+    }
+    call->out_last = last;
+    call->output_bytes += size;
+    call->budget->output += size;
+}
+
+/* Headers, output and the status, as far as the wire is still open for them. */
+static void send(struct tri_call *call)
+{
+    if (call->wire_state != TRI__WIRE_OPEN)
+        return;
+    if (call->has_headers) {
+        call->table->wire->resume(call);
+        return;
+    }
+    bool has_body = !call->has_status || call->out_first != NULL || call->headers != NULL;
+
+    call->has_headers = true;
+    if (!has_body)
+        call->wire_state = TRI__WIRE_ENDING;
+    call->table->wire->respond(call, has_body);
+}
+
+static void consume_up(struct tri__node *node, void *consumer)
+{
+    struct tri_call *call = tri_container_of(node, struct tri_call, up_node);
+    uint32_t bits = atomic_exchange_explicit(&call->up, 0, memory_order_acq_rel);
+
+    (void)consumer;
+    if ((bits & TRI__OUTPUT) != 0)
+        take_output(call);
+    if ((bits & TRI__STATUS) != 0)
+        call->has_status = true;
+    if ((bits & (TRI__HEADERS | TRI__OUTPUT | TRI__STATUS)) != 0)
+        send(call);
+    if ((bits & (TRI__CREDIT | TRI__WANT_READ)) != 0)
+        tri__call_return_credit(call);
+    if ((bits & TRI__WANT_READ) != 0 && call->wire_state == TRI__WIRE_OPEN)
+        tri__call_reserve(call);
+    if ((bits & TRI__WANT_WRITE) != 0) {
+        call->wants_writable = true;
+        tell_writable(call);
+    }
+    if ((bits & TRI__DONE) != 0) {
+        call->is_done = true;
+        count_up(&call->table->finished);
+        tri__call_free_if_over(call);
+    }
+}
+
+const struct tri__node_kind tri__call_up_kind = {.consume = consume_up};

@@ -1,0 +1,113 @@
+/*
+ * Output: at the end of a turn, one buffer and one send for each connection that has something to
+ * say. While a send is in flight the frames stay in the session, and messages in their calls: that
+ * is what makes a slow connection push back.
+ */
+#include "alloc.h"
+#include "link_private.h"
+
+#define IDLE_BUFFERS_MAX 32
+
+void tri__link_mark_dirty(struct tri__link *link)
+{
+    if (tri__list_is_empty(&link->in_dirty) && link->state == TRI__LINK_OPEN)
+        tri__list_append(&link->host->dirty, &link->in_dirty);
+}
+
+static struct tri__out_buffer *take_buffer(struct tri__link_host *host)
+{
+    struct tri__out_buffer *buffer = host->idle_buffers;
+
+    if (buffer == NULL)
+        return tri__alloc(sizeof(*buffer));
+    host->idle_buffers = buffer->next;
+    host->idle_buffers_count--;
+    return buffer;
+}
+
+void tri__link_release_buffer(struct tri__link *link)
+{
+    struct tri__link_host *host = link->host;
+    struct tri__out_buffer *buffer = link->sending;
+
+    if (buffer == NULL)
+        return;
+    link->sending = NULL;
+    if (host->idle_buffers_count >= IDLE_BUFFERS_MAX) {
+        tri__free(buffer);
+        return;
+    }
+    buffer->next = host->idle_buffers;
+    host->idle_buffers = buffer;
+    host->idle_buffers_count++;
+}
+
+/* Nothing is left to say: is that the end? */
+static void end_if_over(struct tri__link *link)
+{
+    bool is_drained =
+        link->has_said_last && tri__list_is_empty(&link->calls) && !tri__h2_wants_write(link->h2);
+
+    if (tri__h2_is_over(link->h2) || is_drained)
+        tri__link_linger(link);
+}
+
+/* Returns: false when there was no memory for a buffer. */
+static bool write_link(struct tri__link *link)
+{
+    struct tri__out_buffer *buffer = take_buffer(link->host);
+
+    if (buffer == NULL)
+        return false;
+    size_t size = tri__h2_write(link->h2, buffer->bytes, sizeof(buffer->bytes));
+
+    link->sending = buffer;
+    if (size == 0) {
+        tri__link_release_buffer(link);
+        end_if_over(link);
+        if (link->budget.output > 0)
+            tri__link_watch(link);
+        return true;
+    }
+    tri__link_engine(link)->ops->send(tri__link_engine(link), &link->socket, buffer->bytes, size);
+    tri__link_watch(link);
+    return true;
+}
+
+bool tri__link_write_stage(void *context)
+{
+    struct tri__link_host *host = context;
+    struct tri__list failed;
+    struct tri__list *at;
+
+    tri__list_init(&failed);
+    while ((at = tri__list_take(&host->dirty)) != NULL) {
+        struct tri__link *link = tri__list_entry(at, struct tri__link, in_dirty);
+
+        /* While a send is in flight its end makes the link dirty again. */
+        if (link->sending != NULL || link->state != TRI__LINK_OPEN)
+            continue;
+        if (link->must_close)
+            tri__link_close(link);
+        else if (!write_link(link))
+            tri__list_append(&failed, &link->in_dirty);
+    }
+    bool has_failed = !tri__list_is_empty(&failed);
+
+    while ((at = tri__list_take(&failed)) != NULL)
+        tri__list_append(&host->dirty, at);
+    return has_failed;
+}
+
+void tri__link_on_sent(struct tri__socket *socket, int error)
+{
+    struct tri__link *link = tri_container_of(socket, struct tri__link, socket);
+
+    tri__link_release_buffer(link);
+    if (error < 0) {
+        tri__link_close(link);
+        return;
+    }
+    tri__link_mark_dirty(link);
+    tri__link_resume_input(link);
+}

@@ -1,0 +1,319 @@
+/*
+ * The life of a server: new, start, run, drain, free.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "net_address.h"
+#include "server_private.h"
+
+/* After the drain's limit: for the last writes and for handlers to see that it is over. */
+#define GRACE TRI_SECONDS(2)
+
+void tri__server_say(struct tri_server *server, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(server->error, sizeof(server->error), format, arguments);
+    va_end(arguments);
+    tri__log(&server->log, TRI_LOG_ERROR, "%s", server->error);
+}
+
+tri_server *tri_server_new(const tri_server_config *config)
+{
+    tri_server *server = tri__alloc_zeroed(1, sizeof(*server));
+
+    if (server == NULL) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    int r = tri__server_configure(server, config);
+
+    if (r == 0 && server->config.listen != NULL)
+        r = tri_server_listen(server, server->config.listen);
+    if (r == 0)
+        r = tri__signals_init(&server->signals);
+    if (r < 0) {
+        tri__free(server);
+        errno = -r;
+        return NULL;
+    }
+    /* The caller's strings are not ours to keep. */
+    server->config.listen = NULL;
+    server->config.engine = NULL;
+    return server;
+}
+
+int tri_server_listen(tri_server *server, const char *address)
+{
+    char error[256];
+
+    if (server == NULL)
+        return -EINVAL;
+    if (server->state != TRI__SERVER_NEW || server->listeners_count == TRI__LISTENERS_MAX) {
+        tri__server_say(server, "%s: addresses are added before the start, %d at most", address,
+                        TRI__LISTENERS_MAX);
+        return -EINVAL;
+    }
+    int r = tri__address_parse(&server->listeners[server->listeners_count].address, address, error,
+                               sizeof(error));
+
+    if (r < 0) {
+        tri__server_say(server, "cannot listen: %s", error);
+        return r;
+    }
+    snprintf(server->listener_names[server->listeners_count], sizeof(server->listener_names[0]),
+             "%s", address);
+    server->listeners_count++;
+    return 0;
+}
+
+static void explain_engine(tri_server *server, int error)
+{
+    const char *advice = "see tri_server_error in the manual";
+
+    if (server->error[0] != '\0')
+        return;
+    switch (-error) {
+    case ENOSYS:
+        advice = "this kernel has no io_uring; Linux 6.1 or later is needed";
+        break;
+    case EPERM:
+        advice = "io_uring is forbidden here: see kernel.io_uring_disabled and the container's "
+                 "seccomp profile";
+        break;
+    case EINVAL:
+        advice = "this kernel's io_uring is too old; Linux 6.1 or later is needed";
+        break;
+    case ENOMEM:
+        advice = "no memory, or RLIMIT_MEMLOCK is too low for io_uring";
+        break;
+    default:
+        break;
+    }
+    tri__server_say(server, "cannot start with engine io_uring: error %d of the system; %s", -error,
+                    advice);
+}
+
+static int init_runtime(tri_server *server)
+{
+    struct tri__runtime_config config = {
+        .reactors = (uint16_t)server->config.reactors,
+        .workers = (uint16_t)server->config.workers,
+        .pin = (int)server->config.pin,
+        .reports_overflow = server->config.stack_overflow_report != TRI_OFF,
+        .stack_size = server->config.stack_size,
+        .worker_stall_limit = (uint64_t)server->config.stall_warning,
+        .inline_stall_limit = (uint64_t)server->config.stall_warning / 10,
+        .log = &server->log,
+        .events = &tri__server_runtime_events,
+        .owner = server,
+    };
+
+    server->cores = tri__alloc_zeroed(server->config.reactors, sizeof(*server->cores));
+    if (server->cores == NULL)
+        return -ENOMEM;
+    int r = tri__runtime_init(&server->runtime, &config);
+
+    for (uint32_t i = 0; r == 0 && i < server->config.reactors; i++)
+        tri__server_core_init(&server->cores[i], server, &server->runtime.cores[i]);
+    return r;
+}
+
+int tri_server_start(tri_server *server)
+{
+    if (server == NULL)
+        return -EINVAL;
+    server->error[0] = '\0';
+    if (server->state != TRI__SERVER_NEW) {
+        tri__server_say(server, "the server has been started before");
+        return -EALREADY;
+    }
+    if (server->listeners_count == 0) {
+        tri__server_say(server,
+                        "no address to listen on: tri_server_config.listen or tri_server_listen");
+        return -EINVAL;
+    }
+    int r = init_runtime(server);
+
+    if (r < 0) {
+        tri__free(server->cores);
+        server->cores = NULL;
+        return r;
+    }
+    tri__signals_block(&server->signals);
+    r = tri__runtime_start(&server->runtime);
+    if (r < 0) {
+        explain_engine(server, r);
+        tri__signals_unblock(&server->signals);
+        tri__runtime_fini(&server->runtime);
+        tri__free(server->cores);
+        server->cores = NULL;
+        return r;
+    }
+    server->engine_name = server->runtime.cores[0].reactor.engine->ops->name;
+    for (size_t i = 0; i < server->listeners_count; i++)
+        tri__address_format(&server->listeners[i].address, server->listener_names[i],
+                            sizeof(server->listener_names[i]));
+    server->state = TRI__SERVER_RUNNING;
+    tri__server_order(&server->cores[0].start);
+    return 0;
+}
+
+static bool is_idle(tri_server *server)
+{
+    return atomic_load_explicit(&server->idle_cores, memory_order_acquire) ==
+           server->config.reactors;
+}
+
+/* Waits until every reactor is idle, for `limit` ns at most or until a signal comes. */
+static bool wait_until_idle(tri_server *server, tri_duration limit)
+{
+    uint64_t deadline = tri__time_after(tri__now(&server->runtime.clock), limit);
+
+    while (!is_idle(server)) {
+        uint64_t now = tri__now(&server->runtime.clock);
+
+        if (now >= deadline ||
+            tri__signals_wait(&server->signals, (int64_t)(deadline - now)) == TRI__SIGNAL_TERMINATE)
+            break;
+    }
+    return is_idle(server);
+}
+
+static int drain(tri_server *server)
+{
+    tri__log(&server->log, TRI_LOG_INFO, "draining: calls in flight have %lld ms",
+             (long long)(server->config.drain_limit / 1000000));
+    for (uint32_t i = 0; i < server->config.reactors; i++)
+        tri__server_order(&server->cores[i].drain);
+    if (!wait_until_idle(server, server->config.drain_limit)) {
+        for (uint32_t i = 0; i < server->config.reactors; i++)
+            tri__server_order(&server->cores[i].abandon);
+        wait_until_idle(server, GRACE);
+    }
+    int r = tri__runtime_stop(&server->runtime, (uint64_t)GRACE);
+
+    for (uint32_t i = 0; r == 0 && i < server->config.reactors; i++) {
+        if (server->cores[i].is_open)
+            r = -ETIMEDOUT;
+    }
+    server->state = r == 0 ? TRI__SERVER_STOPPED : TRI__SERVER_STUCK;
+    if (r < 0)
+        tri__server_say(
+            server,
+            "a handler did not return after its call was cancelled; its thread is left alone");
+    return r;
+}
+
+int tri_server_run(tri_server *server)
+{
+    int r = 0;
+
+    if (server == NULL)
+        return -EINVAL;
+    if (server->state != TRI__SERVER_RUNNING)
+        r = tri_server_start(server);
+    if (r < 0)
+        return r;
+    while (!atomic_load_explicit(&server->is_asked_to_stop, memory_order_acquire)) {
+        if (tri__signals_wait(&server->signals, -1) == TRI__SIGNAL_TERMINATE)
+            break;
+    }
+    r = drain(server);
+    tri__signals_unblock(&server->signals);
+    return r;
+}
+
+int tri_server_stop(tri_server *server)
+{
+    if (server == NULL)
+        return -EINVAL;
+    atomic_store_explicit(&server->is_asked_to_stop, true, memory_order_release);
+    tri__signals_nudge(&server->signals);
+    return 0;
+}
+
+void tri_server_free(tri_server *server)
+{
+    if (server == NULL || server->state == TRI__SERVER_STUCK)
+        return;
+    if (server->state == TRI__SERVER_RUNNING && drain(server) < 0)
+        return;
+    if (server->state == TRI__SERVER_STOPPED)
+        tri__runtime_fini(&server->runtime);
+    tri__signals_unblock(&server->signals);
+    tri__signals_fini(&server->signals);
+    tri__server_free_services(server);
+    tri__free(server->cores);
+    tri__free(server);
+}
+
+const char *tri_server_address(tri_server *server, size_t index)
+{
+    if (server == NULL || index >= server->listeners_count)
+        return NULL;
+    return server->listener_names[index];
+}
+
+const char *tri_server_error(tri_server *server)
+{
+    return server != NULL ? server->error
+                          : "out of memory, or a configuration that the log has named";
+}
+
+const char *tri_server_engine(tri_server *server)
+{
+    return server != NULL && server->engine_name != NULL ? server->engine_name : "";
+}
+
+uint32_t tri_server_reactors(tri_server *server)
+{
+    return server != NULL ? server->config.reactors : 0;
+}
+
+uint32_t tri_server_workers(tri_server *server)
+{
+    return server != NULL ? server->config.workers : 0;
+}
+
+static uint64_t read_counter(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void tri_server_count(tri_server *server, tri_server_counters *counters)
+{
+    *counters = (tri_server_counters){0};
+    if (server == NULL || server->cores == NULL)
+        return;
+    counters->connections_refused = read_counter(&server->connections_refused);
+    for (uint32_t i = 0; i < server->config.reactors; i++) {
+        struct tri__server_core *core = &server->cores[i];
+        const struct tri__scheduler *scheduler = &core->core->inline_scheduler;
+
+        counters->connections_accepted += read_counter(&core->accepted);
+        counters->connections_open +=
+            atomic_load_explicit(&core->connections, memory_order_relaxed);
+        counters->calls_started += read_counter(&core->host.calls.started);
+        counters->calls_finished += read_counter(&core->host.calls.finished);
+        counters->calls_refused += read_counter(&core->host.calls.refused);
+        counters->handoffs += read_counter(&scheduler->poster.handoffs);
+        counters->handoff_batches += read_counter(&scheduler->poster.batches);
+        counters->wakes_worker += read_counter(&scheduler->poster.wakes);
+        counters->stalls += read_counter(&scheduler->stalls);
+        counters->floods += read_counter(&core->host.floods);
+    }
+    for (uint32_t i = 0; i < server->config.workers; i++) {
+        const struct tri__scheduler *scheduler = &server->runtime.cores[i].worker.scheduler;
+
+        counters->handoffs += read_counter(&scheduler->poster.handoffs);
+        counters->handoff_batches += read_counter(&scheduler->poster.batches);
+        counters->wakes_reactor += read_counter(&scheduler->poster.wakes);
+        counters->stalls += read_counter(&scheduler->stalls);
+    }
+}

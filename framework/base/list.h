@@ -6,6 +6,7 @@
 #define TRI_LIST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "assertion.h"
 

@@ -55,6 +55,17 @@ void tri__fiber_fini(struct tri__fiber *fiber)
 #endif
 }
 
+void tri__fiber_prepare(struct tri__fiber *fiber)
+{
+#if TRI__TSAN
+    /* Its function never returned, so the old one's shadow stack would grow with every run. */
+    __tsan_destroy_fiber(fiber->tsan_fiber);
+    fiber->tsan_fiber = __tsan_create_fiber(0);
+#endif
+    fiber->context =
+        tri__context_make(fiber->stack + fiber->pool->stack_size, tri__fiber_entry, fiber);
+}
+
 struct tri__fiber *tri__fiber_current(void)
 {
     return tri__scheduler_here != NULL ? tri__scheduler_here->current : NULL;
@@ -99,6 +110,18 @@ void tri__fiber_park(void)
 
     tri_assert(fiber != NULL);
     fiber->state = TRI__FIBER_PARKED;
+    go_to_native(fiber, &fiber->fake_stack);
+    errno = saved_errno;
+}
+
+void tri__fiber_yield(void)
+{
+    struct tri__fiber *fiber = tri__fiber_current();
+    int saved_errno = errno;
+
+    tri_assert(fiber != NULL);
+    fiber->state = TRI__FIBER_PARKED;
+    tri__fiber_wake(fiber);
     go_to_native(fiber, &fiber->fake_stack);
     errno = saved_errno;
 }

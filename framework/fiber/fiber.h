@@ -45,6 +45,9 @@ struct tri__fiber {
 void tri__fiber_init(struct tri__fiber *fiber, struct tri__stack_pool *pool, uint8_t *stack);
 void tri__fiber_fini(struct tri__fiber *fiber);
 
+/* Gets an idle fiber ready to run its function from the start. */
+void tri__fiber_prepare(struct tri__fiber *fiber);
+
 /* The fiber that runs on this thread; NULL on a thread's own stack. */
 struct tri__fiber *tri__fiber_current(void);
 
@@ -60,6 +63,9 @@ void tri__fiber_park(void);
  * Returns: false when the limit came first.
  */
 bool tri__fiber_park_until(uint64_t deadline);
+
+/* Lets the others of its thread run, and goes on after them. */
+void tri__fiber_yield(void);
 
 /* Makes a parked fiber runnable. It does no harm to one that is not parked. Thread: the fiber's. */
 void tri__fiber_wake(struct tri__fiber *fiber);

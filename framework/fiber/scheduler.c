@@ -10,6 +10,8 @@
 /* Long-parked fibers are looked for this often, so many at a time. */
 #define SWEEP_PERIOD ((int64_t)500 * 1000 * 1000)
 #define SWEEP_VISITS 4096
+/* While fibers can run, one in so many turns goes to a task that waits for its first. */
+#define TASK_SHARE 4
 #define PARKED_LONG ((uint64_t)5 * 1000 * 1000 * 1000)
 
 static void sweep(struct tri__timer *timer)
@@ -143,7 +145,7 @@ int tri__scheduler_start(struct tri__scheduler *scheduler, size_t stack_size,
     fiber->function = function;
     fiber->argument = argument;
     fiber->name = name;
-    fiber->context = tri__context_make(fiber->stack + pool->stack_size, tri__fiber_entry, fiber);
+    tri__fiber_prepare(fiber);
     resume(scheduler, fiber);
     return 0;
 }
@@ -165,8 +167,10 @@ bool tri__scheduler_run(struct tri__scheduler *scheduler, uint32_t budget)
     scheduler->now = tri__now(scheduler->clock);
     tri__wheel_advance(&scheduler->wheel, scheduler->now);
     while (budget > 0 && !tri__scheduler_is_idle(scheduler)) {
-        budget--;
-        if (scheduler->runnable_first != NULL) {
+        /* Busy fibers must not keep what has not begun from ever beginning. */
+        bool is_tasks_turn = budget-- % TASK_SHARE == 0 && scheduler->ready_first != NULL;
+
+        if (scheduler->runnable_first != NULL && !is_tasks_turn) {
             struct tri__fiber *fiber = scheduler->runnable_first;
 
             scheduler->runnable_first = fiber->next;

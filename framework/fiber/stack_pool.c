@@ -27,6 +27,7 @@
 
 struct tri__stack_region {
     struct tri__stack_region *next;
+    uint32_t mprotected; /* guards of it that are mappings of their own */
     uint8_t *memory;
     struct tri__fiber fibers[REGION_STACKS];
 };
@@ -49,6 +50,7 @@ static void free_region(struct tri__stack_pool *pool, struct tri__stack_region *
     for (size_t i = 0; i < REGION_STACKS; i++)
         tri__fiber_fini(&region->fibers[i]);
     munmap(region->memory, slot_size(pool) * REGION_STACKS);
+    atomic_fetch_sub_explicit(&mprotected, region->mprotected, memory_order_relaxed);
     tri__free(region);
 }
 
@@ -64,7 +66,7 @@ void tri__stack_pool_fini(struct tri__stack_pool *pool)
     pool->idle_count = 0;
 }
 
-static int install_guard(uint8_t *guard)
+static int install_guard(struct tri__stack_region *region, uint8_t *guard)
 {
     if (madvise(guard, TRI__STACK_GUARD, MADV_GUARD_INSTALL) == 0)
         return 0;
@@ -72,6 +74,7 @@ static int install_guard(uint8_t *guard)
         atomic_fetch_sub_explicit(&mprotected, 1, memory_order_relaxed);
         return -ENOMEM;
     }
+    region->mprotected++;
     return mprotect(guard, TRI__STACK_GUARD, PROT_NONE) == 0 ? 0 : -errno;
 }
 
@@ -94,10 +97,13 @@ static int add_region(struct tri__stack_pool *pool)
     madvise(region->memory, size, MADV_NOHUGEPAGE);
     for (size_t i = 0; i < REGION_STACKS; i++) {
         uint8_t *slot = region->memory + i * slot_size(pool);
-        int r = install_guard(slot);
+        int r = install_guard(region, slot);
 
         if (r < 0) {
+            for (size_t j = 0; j < i; j++)
+                tri__fiber_fini(&region->fibers[j]);
             munmap(region->memory, size);
+            atomic_fetch_sub_explicit(&mprotected, region->mprotected, memory_order_relaxed);
             tri__free(region);
             return r;
         }
@@ -125,6 +131,7 @@ struct tri__fiber *tri__stack_pool_take(struct tri__stack_pool *pool)
     }
     struct tri__fiber *fiber = pool->idle;
 
+    tri_assert(fiber != NULL);
     pool->idle = fiber->next;
     pool->idle_count--;
     fiber->next = NULL;

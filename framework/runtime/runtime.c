@@ -13,6 +13,9 @@
 #include "sleep.h"
 #include "uring.h"
 
+/* While threads are joined, ns. */
+#define WAKE_AGAIN 10000000
+
 /* Runs of inline fibers in one turn of the reactor. */
 #define INLINE_BUDGET 256
 
@@ -356,21 +359,25 @@ static void wake_all(struct tri__runtime *runtime)
     }
 }
 
-/* Joins a thread within what is left of the limit. Returns: whether it has ended. */
+/*
+ * Joins a thread within what is left of the limit. All are woken again and again: one that was just
+ * about to sleep when it was woken sleeps on. Returns: whether it has ended.
+ */
 static bool join(struct tri__runtime *runtime, pthread_t thread, uint64_t deadline)
 {
-    uint64_t now = tri__now(&runtime->clock);
-    struct timespec until;
+    for (;;) {
+        struct timespec until;
 
-    if (deadline == TRI__NEVER)
-        return pthread_join(thread, NULL) == 0;
-    uint64_t left = deadline > now ? deadline - now : 0;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    left += (uint64_t)until.tv_nsec;
-    until.tv_sec += (time_t)(left / 1000000000);
-    until.tv_nsec = (long)(left % 1000000000);
-    return pthread_timedjoin_np(thread, NULL, &until) == 0;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += WAKE_AGAIN;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+            return true;
+        if (tri__now(&runtime->clock) >= deadline)
+            return false;
+        wake_all(runtime);
+    }
 }
 
 int tri__runtime_stop(struct tri__runtime *runtime, uint64_t limit)

@@ -100,6 +100,9 @@ struct tri__fields {
     char bytes[];
 };
 
+/* A block of fields starts so large and doubles; blocks of this size are kept for the next call. */
+#define TRI__FIELDS_FIRST 480
+
 /* A method of a service, as calls need it. Memory: outlives them; constant. */
 struct tri__method {
     char *path; /* "/package.Service/Method" */
@@ -120,6 +123,7 @@ struct tri__call_limits {
     size_t high_mark, low_mark;
     int64_t reservation_timeout; /* ns */
     uint32_t field_list_max;     /* of headers or trailers that go out */
+    uint32_t metadata_max;       /* of a request, as it came; twice that once it is decoded */
 };
 
 /* What the calls of one connection hold together. Part of the connection. */
@@ -135,9 +139,8 @@ struct tri__wire_ops {
     /* There is output, or an end, after tri__call_output gave 0. */
     void (*resume)(struct tri_call *call);
     void (*reset)(struct tri_call *call, bool is_fault);
+    /* Lets the peer send that much more on the stream. */
     void (*credit)(struct tri_call *call, size_t size);
-    /* Opens the stream's window by that much beyond the usual one; 0 sets it back. */
-    void (*window)(struct tri_call *call, size_t size);
     /* The slot goes back: drop what points at it. `call->link` may be NULL. */
     void (*freed)(struct tri_call *call);
 };
@@ -181,11 +184,11 @@ struct tri_call {
     struct tri__list in_reservations;
     uint64_t progress_at; /* ns, of a reservation */
     size_t reserved;      /* bytes of credit beyond the window; 0: none */
-    uint64_t reserved_to; /* of `received`: when that much is taken, it goes back */
+    uint64_t reserved_to; /* of `delivered`: when that much is taken, it goes back */
     struct tri__message *assembling;
     struct tri__chunk *out_first, *out_last;
-    uint64_t received, delivered,
-        credited;          /* bytes of the stream: come, in the inbox, given back */
+    /* Bytes of the stream: come, put into the inbox, and that the peer may send in all. */
+    uint64_t received, delivered, allowed;
     uint64_t output_bytes; /* that came out of the outbox */
     uint64_t output_at;    /* ns, when output last made progress */
     int32_t stream_id;
@@ -198,7 +201,8 @@ struct tri_call {
     uint8_t prefix[TRI__PREFIX_SIZE];
     uint8_t prefix_size;
     bool is_dispatched, is_done, is_half_closed, has_status, has_headers, wants_writable, is_large,
-        holds_empty, tells_encodings;
+        holds_empty, tells_encodings, has_extras, has_returned;
+    bool is_local; /* the handler runs on the reactor's own thread; constant from START on */
     const char *status_text; /* of a status that the reactor decided: static, or `status_memory` */
     char *status_memory;
     tri_code status_code; /* goes with it */
@@ -224,6 +228,7 @@ struct tri_call {
     uint8_t side_state; /* of the handler's side: enum in call_handler.c */
     bool ended_ok, told_drain, headers_out, has_used_inline;
     uint32_t emitted;
+    uint32_t unbroken; /* messages since the handler last waited */
     uint32_t next_capacity;
     struct tri__message *messages;
     struct tri__chunk *open;
@@ -304,7 +309,7 @@ const char *tri__call_status(struct tri_call *call, tri_code *code, size_t *size
 extern const struct tri__node_kind tri__call_down_kind;
 
 /* call_metadata.c */
-/* Stores a field that came. Returns: 0, -EINVAL for a -bin value in broken base64, -ENOMEM. */
+/* Stores a field that came. Returns: 0, -EINVAL for broken base64, -E2BIG, -ENOMEM. */
 int tri__call_store_field(struct tri_call *call, const char *key, size_t key_size,
                           const char *value, size_t value_size);
 /* Walks over fields. `*position` starts at 0. Returns: false at the end. */

@@ -35,6 +35,7 @@ static bool grant(struct tri_call *call)
     struct tri__call_table *table = call->table;
     size_t size = (size_t)call->message_size + TRI__PREFIX_SIZE;
 
+    tri_assert(call->is_large);
     if (call->budget->used != 0 && call->budget->used + size > call->budget->limit)
         return false;
     if (!take_from_process(table, size))
@@ -44,19 +45,23 @@ static bool grant(struct tri_call *call)
     call->progress_at = *table->now;
     tri__list_remove(&call->in_reservations);
     tri__list_append(&table->granted, &call->in_reservations);
-    table->wire->window(call, size);
+    tri__call_return_credit(call);
     return true;
 }
 
-/* In order; a connection at its own limit does not hold up the others. */
+/* In order; a connection at its own limit does not hold up the others, the process's limit does. */
 static void grant_waiting(struct tri__call_table *table)
 {
     struct tri__list *link = table->waiting.next;
 
     while (link != &table->waiting) {
         struct tri__list *next = link->next;
+        struct tri_call *call = tri__list_entry(link, struct tri_call, in_reservations);
+        bool has_own_room = call->budget->used == 0 ||
+                            call->budget->used + call->message_size <= call->budget->limit;
 
-        grant(tri__list_entry(link, struct tri_call, in_reservations));
+        if (!grant(call) && has_own_room)
+            return;
         link = next;
     }
 }
@@ -114,17 +119,31 @@ void tri__call_reservations_tick(struct tri__timer *timer)
     set_timer(table);
 }
 
+/*
+ * The peer may send `allowed` bytes on the stream. What it should be allowed is a window beyond what
+ * the handler has taken, and the large message beyond that; so credit for a large message, once that
+ * is taken, is not given a second time.
+ *
+ * A small gain is kept back, but never from a peer that needs it to go on: one whose message, or the
+ * prefix of the next, does not fit into what it has left. (nghttp2's own rule, half a window, would
+ * let a message and a handler wait for each other.)
+ */
 void tri__call_return_credit(struct tri_call *call)
 {
     uint64_t taken = atomic_load_explicit(&call->taken, memory_order_acquire);
+    uint32_t window = call->table->limits->stream_window;
 
-    if (taken > call->credited && call->wire_state == TRI__WIRE_OPEN && !call->is_half_closed)
-        call->table->wire->credit(call, (size_t)(taken - call->credited));
-    call->credited = taken;
-    if (call->reserved_to != 0 && taken >= call->reserved_to) {
-        /* The large message is the handler's now, and the window is what it was. */
-        if (call->wire_state == TRI__WIRE_OPEN && !call->is_half_closed)
-            call->table->wire->window(call, 0);
+    if (call->reserved_to != 0 && taken >= call->reserved_to)
         tri__call_release(call);
-    }
+    uint64_t target = taken + window + call->reserved;
+
+    if (target <= call->allowed || call->wire_state != TRI__WIRE_OPEN || call->is_half_closed)
+        return;
+    uint64_t left = call->allowed - call->received;
+    uint64_t needed = call->assembling != NULL ? call->message_size - call->assembled : 0;
+
+    if (target - call->allowed < window / 4 && left >= needed + TRI__CREDIT_LOW)
+        return;
+    call->table->wire->credit(call, (size_t)(target - call->allowed));
+    call->allowed = target;
 }

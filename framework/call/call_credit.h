@@ -19,7 +19,10 @@ void tri__call_release(struct tri_call *call);
 
 void tri__call_reservations_tick(struct tri__timer *timer);
 
-/* Gives back the stream's credit for what the handler has taken. */
+/* A peer with less than this left wants credit before the next message begins. */
+#define TRI__CREDIT_LOW 1024
+
+/* Gives the peer the credit that is due to it, unless that can wait. */
 void tri__call_return_credit(struct tri_call *call);
 
 #endif

@@ -30,8 +30,7 @@ static void begin(struct tri_call *call, struct tri__scheduler *scheduler)
 static void consume_down(struct tri__node *node, void *consumer)
 {
     struct tri_call *call = tri_container_of(node, struct tri_call, down_node);
-    uint32_t bits = atomic_fetch_and_explicit(&call->down, TRI__CLOSED, memory_order_acq_rel) &
-                    ~(uint32_t)TRI__CLOSED;
+    uint32_t bits = tri__bits_take(call, &call->down, TRI__CLOSED) & ~(uint32_t)TRI__CLOSED;
 
     if (call->side_state == SIDE_LEAVING) {
         /* This was the pop that the call had to wait for. */
@@ -62,8 +61,7 @@ static void leave(struct tri_call *call)
     tri__arena_reset(&call->request_arena);
     tri__arena_reset(&call->scratch);
     tri__arena_reset(&call->memory);
-    if ((atomic_fetch_or_explicit(&call->down, TRI__CLOSED, memory_order_acq_rel) &
-         ~(uint32_t)TRI__CLOSED) != 0) {
+    if ((tri__bits_or(call, &call->down, TRI__CLOSED) & ~(uint32_t)TRI__CLOSED) != 0) {
         call->side_state = SIDE_LEAVING;
         tri__post_up(call, bits);
         return;

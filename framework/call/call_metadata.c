@@ -13,9 +13,6 @@
 #include "wire_base64.h"
 #include "wire_field.h"
 
-/* A block starts so large and doubles; blocks of this size are kept for the next call. */
-#define FIELDS_FIRST 480
-
 struct entry {
     uint32_t key_size, value_size;
 };
@@ -33,9 +30,9 @@ static struct tri__fields *make_fields(struct tri__call_table *table)
         fields->list_size = 0;
         return fields;
     }
-    fields = tri__alloc(sizeof(*fields) + FIELDS_FIRST);
+    fields = tri__alloc(sizeof(*fields) + TRI__FIELDS_FIRST);
     if (fields != NULL)
-        *fields = (struct tri__fields){.capacity = FIELDS_FIRST};
+        *fields = (struct tri__fields){.capacity = TRI__FIELDS_FIRST};
     return fields;
 }
 
@@ -99,6 +96,14 @@ bool tri__fields_next(const struct tri__fields *fields, size_t *position, const 
     return true;
 }
 
+/* Joined values each repeat the key: what they come to is bounded, not only what came. */
+static bool has_room(const struct tri_call *call, size_t key_size, size_t value_size)
+{
+    uint32_t list_size = call->metadata != NULL ? call->metadata->list_size : 0;
+
+    return list_size + key_size + value_size + 32 <= 2 * (size_t)call->table->limits->metadata_max;
+}
+
 /* A binary value comes decoded; several may be joined with commas. (PROTOCOL-HTTP2.md.) */
 static int store_binary(struct tri_call *call, const char *key, size_t key_size, const char *value,
                         size_t value_size)
@@ -110,6 +115,9 @@ static int store_binary(struct tri_call *call, const char *key, size_t key_size,
         const char *stop = comma != NULL ? comma : end;
         size_t size = (size_t)(stop - value);
         size_t decoded_size;
+
+        if (!has_room(call, key_size, size))
+            return -E2BIG;
         char *room =
             add_entry(&call->metadata, call->table, key, key_size, TRI__BASE64_DECODED_MAX(size));
 

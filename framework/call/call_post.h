@@ -26,9 +26,34 @@ void tri__chunks_free(struct tri__chunk *chunk);
 /* Gives a slot back when both sides are through with it. Thread: the reactor's. */
 void tri__call_free_if_over(struct tri_call *call);
 
+/*
+ * For a call whose handler runs on the reactor itself both sides are one thread, and a locked
+ * instruction would buy nothing. The words stay atomic, so that anyone may look.
+ */
+static inline uint32_t tri__bits_or(struct tri_call *call, _Atomic uint32_t *word, uint32_t bits)
+{
+    if (!call->is_local)
+        return atomic_fetch_or_explicit(word, bits, memory_order_acq_rel);
+    uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
+
+    atomic_store_explicit(word, old | bits, memory_order_relaxed);
+    return old;
+}
+
+/* Takes the bits out, but for those of `keep`. */
+static inline uint32_t tri__bits_take(struct tri_call *call, _Atomic uint32_t *word, uint32_t keep)
+{
+    if (!call->is_local)
+        return atomic_fetch_and_explicit(word, keep, memory_order_acq_rel);
+    uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
+
+    atomic_store_explicit(word, old & keep, memory_order_relaxed);
+    return old;
+}
+
 static inline void tri__post_down(struct tri_call *call, uint32_t bits)
 {
-    uint32_t old = atomic_fetch_or_explicit(&call->down, bits, memory_order_acq_rel);
+    uint32_t old = tri__bits_or(call, &call->down, bits);
 
     if ((old & TRI__CLOSED) != 0)
         tri__messages_free(atomic_exchange_explicit(&call->inbox, NULL, memory_order_acquire));
@@ -43,7 +68,7 @@ static inline void tri__post_up(struct tri_call *call, uint32_t bits)
     uint16_t lane = call->up_lane;
     struct tri__node *node = &call->up_node;
 
-    if (atomic_fetch_or_explicit(&call->up, bits, memory_order_acq_rel) == 0)
+    if (tri__bits_or(call, &call->up, bits) == 0)
         tri__poster_add(poster, lane, node);
 }
 

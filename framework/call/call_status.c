@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "call_format.h"
 #include "call_post.h"
 #include "call_side.h"
 
@@ -120,8 +121,13 @@ char *tri_call_printf(tri_call *call, const char *format, ...)
 
     tri__side_assert_current(call);
     va_start(arguments, format);
-    tri__on_thread_stack(format_scratch, &formatting);
+    bool is_done = tri__format_simple(&call->scratch, &formatting.text, format, &arguments);
     va_end(arguments);
+    if (!is_done) {
+        va_start(arguments, format);
+        tri__on_thread_stack(format_scratch, &formatting);
+        va_end(arguments);
+    }
     if (formatting.text != NULL)
         return formatting.text;
     tri__side_fail(call, TRI_RESOURCE_EXHAUSTED, false, "no memory for a text");

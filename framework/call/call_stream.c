@@ -11,6 +11,10 @@
 #define CHUNK_MIN 1024
 #define CHUNK_MAX 16384
 
+/* Messages taken, or emitted, without a wait. */
+#define MESSAGE_SHARE 128
+#define EMIT_SHARE 8192
+
 void tri__side_assert_current(const struct tri_call *call)
 {
     tri_assert(call->fiber == tri__fiber_current());
@@ -19,6 +23,7 @@ void tri__side_assert_current(const struct tri_call *call)
 bool tri__side_wait(struct tri_call *call, uint32_t bits, uint64_t deadline)
 {
     call->waiting_for = bits;
+    call->unbroken = 0;
     bool woken = tri__fiber_park_until(deadline);
 
     call->waiting_for = 0;
@@ -130,6 +135,16 @@ static uint32_t want_bit(struct tri_call *call)
     return TRI__WANT_READ;
 }
 
+/* A stream that never has to wait lets the others of its thread run now and then. */
+static void breathe(struct tri_call *call, uint32_t share)
+{
+    if (++call->unbroken < share)
+        return;
+    call->unbroken = 0;
+    tri__side_publish(call, credit_bit(call));
+    tri__fiber_yield();
+}
+
 /*
  * Waits for a message. Once the time is up it looks one last time, so a message that has come is
  * never passed over for a timeout.
@@ -148,8 +163,10 @@ static int fetch(struct tri_call *call, struct tri__message **message, uint64_t 
             return TRI_OVER;
         call->seen &= ~(uint32_t)TRI__MESSAGE;
         *message = tri__side_take_message(call);
-        if (*message != NULL)
+        if (*message != NULL) {
+            breathe(call, MESSAGE_SHARE);
             return TRI_MESSAGE;
+        }
         /* The bits were read before the inbox: an empty one then is the end. */
         if ((bits & TRI__HALF_CLOSED) != 0) {
             call->ended_ok = true;
@@ -382,6 +399,7 @@ tri_code tri_gen_emit(tri_call *call, const void *reply)
     if (!call->method->replies_stream)
         return TRI_OK;
     publish_if_held_long(call);
+    breathe(call, EMIT_SHARE);
     return wait_for_room(call);
 }
 

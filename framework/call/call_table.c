@@ -98,6 +98,7 @@ struct tri_call *tri__call_open(struct tri__call_table *table, void *link,
     call->stream_id = stream_id;
     call->http_status = 200;
     call->deadline_at = TRI__NEVER;
+    call->allowed = table->limits->stream_window;
     tri__list_init(&call->in_link);
     tri__list_init(&call->in_reservations);
     call->down_node.kind = &tri__call_down_kind;
@@ -137,7 +138,7 @@ static void give_fields(struct tri__call_table *table, struct tri__fields *field
 {
     if (fields == NULL)
         return;
-    if (table->idle_fields_count >= IDLE_FIELDS_MAX) {
+    if (table->idle_fields_count >= IDLE_FIELDS_MAX || fields->capacity > TRI__FIELDS_FIRST) {
         tri__free(fields);
         return;
     }
@@ -160,10 +161,12 @@ void tri__call_free_if_over(struct tri_call *call)
     tri__chunks_free(atomic_exchange_explicit(&call->outbox, NULL, memory_order_acquire));
     tri__chunks_free(call->out_first);
     give_fields(table, call->metadata);
-    tri__free(call->headers);
-    tri__free(call->trailers);
-    tri__free(call->failure);
-    tri__free(call->status_memory);
+    if (call->has_extras) {
+        tri__free(call->headers);
+        tri__free(call->trailers);
+        tri__free(call->failure);
+        tri__free(call->status_memory);
+    }
     table->wire->freed(call);
     tri__peer_unref(call->peer);
     *idle_link(call) = table->idle;

@@ -25,6 +25,13 @@ static void count_up(_Atomic uint64_t *counter)
                           memory_order_relaxed);
 }
 
+static void drop_input(struct tri_call *call)
+{
+    tri__messages_free(call->assembling);
+    call->assembling = NULL;
+    tri__call_release(call);
+}
+
 static void drop_output(struct tri_call *call)
 {
     for (struct tri__chunk *chunk = call->out_first; chunk != NULL && call->budget != NULL;
@@ -78,6 +85,7 @@ static void end(struct tri_call *call, tri_code code, const char *text)
         tri__post_down(call, TRI__CANCEL);
     call->is_done = call->is_done || !call->is_dispatched;
     call->has_status = true;
+    drop_input(call);
     drop_unsent_output(call);
     if (call->has_headers) {
         call->table->wire->resume(call);
@@ -115,6 +123,7 @@ void tri__call_fail_wire(struct tri_call *call, tri_code code, const char *forma
     va_end(arguments);
     tri__free(call->status_memory);
     call->status_memory = tri__strdup(text);
+    call->has_extras = true;
     if (!call->is_dispatched)
         count_up(&call->table->refused);
     end(call, code, call->status_memory != NULL ? call->status_memory : "");
@@ -128,6 +137,9 @@ const char *tri__call_status(struct tri_call *call, tri_code *code, size_t *size
         return call->status_text;
     }
     *code = tri__call_code(call);
+    *size = 0;
+    if (!call->has_returned)
+        return NULL; /* the handler may be writing its own text this moment */
     *size = call->failure != NULL && *code != TRI_OK ? call->failure_size : 0;
     return call->failure;
 }
@@ -151,6 +163,7 @@ void tri__call_accept(struct tri_call *call, const struct tri__method *method, t
     struct tri__call_table *table = call->table;
 
     call->method = method;
+    call->is_local = method->is_inline;
     call->down_lane = down_lane;
     call->up_lane = up_lane;
     if (timeout == 0) {
@@ -256,8 +269,10 @@ static void finish_message(struct tri_call *call)
     call->assembling = NULL;
     call->prefix_size = 0;
     call->messages_received++;
-    if (call->reserved != 0)
+    if (call->is_large && call->reserved != 0)
         call->reserved_to = call->delivered + message->size + TRI__PREFIX_SIZE;
+    else if (call->is_large)
+        tri__call_release(call); /* it came by the window alone, before its turn */
     call->is_large = false;
     deliver(call, message);
 }
@@ -312,7 +327,7 @@ static bool begin_message(struct tri_call *call, size_t available)
         return false;
     }
     /* The second prefix is that of the empty message with which Dubbo-Python ends a stream. */
-    if ((uint64_t)call->message_size + 2 * TRI__PREFIX_SIZE > limits->stream_window &&
+    if ((uint64_t)call->message_size + (size_t)2 * TRI__PREFIX_SIZE > limits->stream_window &&
         available < call->message_size) {
         call->is_large = true;
         if (call->is_dispatched)
@@ -320,7 +335,25 @@ static bool begin_message(struct tri_call *call, size_t available)
         else
             tri__call_reserve(call);
     }
+    tri__call_return_credit(call);
     return true;
+}
+
+/* Most prefixes come in one piece. Returns: how many bytes of it were there. */
+static size_t take_prefix(struct tri_call *call, const uint8_t *bytes, size_t size)
+{
+    size_t missing = (size_t)(TRI__PREFIX_SIZE - call->prefix_size);
+
+    if (tri_likely(missing == TRI__PREFIX_SIZE && size >= TRI__PREFIX_SIZE)) {
+        memcpy(call->prefix, bytes, TRI__PREFIX_SIZE);
+        call->prefix_size = TRI__PREFIX_SIZE;
+        return TRI__PREFIX_SIZE;
+    }
+    size_t taken = size < missing ? size : missing;
+
+    memcpy(call->prefix + call->prefix_size, bytes, taken);
+    call->prefix_size = (uint8_t)(call->prefix_size + taken);
+    return taken;
 }
 
 void tri__call_receive(struct tri_call *call, const uint8_t *bytes, size_t size)
@@ -330,11 +363,13 @@ void tri__call_receive(struct tri_call *call, const uint8_t *bytes, size_t size)
         call->progress_at = *call->table->now;
     while (call->wire_state == TRI__WIRE_OPEN) {
         if (call->prefix_size < TRI__PREFIX_SIZE) {
-            if (size == 0)
+            size_t taken = take_prefix(call, bytes, size);
+
+            bytes += taken;
+            size -= taken;
+            if (call->prefix_size < TRI__PREFIX_SIZE)
                 return;
-            call->prefix[call->prefix_size++] = *bytes++;
-            size--;
-            if (call->prefix_size < TRI__PREFIX_SIZE || !begin_message(call, size))
+            if (!begin_message(call, size))
                 continue;
         }
         struct tri__message *message = call->assembling;
@@ -356,6 +391,8 @@ void tri__call_receive(struct tri_call *call, const uint8_t *bytes, size_t size)
         if (call->assembled < message->size)
             return;
         finish_message(call);
+        if (call->allowed - call->received < TRI__CREDIT_LOW)
+            tri__call_return_credit(call);
     }
 }
 
@@ -385,9 +422,9 @@ void tri__call_closed(struct tri_call *call, tri_code code)
         tri__post_down(call, TRI__CANCEL);
     else
         call->is_done = true;
+    drop_input(call);
     drop_output(call);
     tri__timer_clear(call->table->wheel, &call->deadline);
-    tri__call_release(call);
     tri__call_free_if_over(call);
 }
 
@@ -505,13 +542,15 @@ static void send(struct tri_call *call)
 static void consume_up(struct tri__node *node, void *consumer)
 {
     struct tri_call *call = tri_container_of(node, struct tri_call, up_node);
-    uint32_t bits = atomic_exchange_explicit(&call->up, 0, memory_order_acq_rel);
+    uint32_t bits = tri__bits_take(call, &call->up, 0);
 
     (void)consumer;
     if ((bits & TRI__OUTPUT) != 0)
         take_output(call);
-    if ((bits & TRI__STATUS) != 0)
+    if ((bits & TRI__STATUS) != 0) {
         call->has_status = true;
+        call->has_returned = true;
+    }
     if ((bits & (TRI__HEADERS | TRI__OUTPUT | TRI__STATUS)) != 0)
         send(call);
     if ((bits & (TRI__CREDIT | TRI__WANT_READ)) != 0)
@@ -524,6 +563,8 @@ static void consume_up(struct tri__node *node, void *consumer)
     }
     if ((bits & TRI__DONE) != 0) {
         call->is_done = true;
+        call->has_extras = call->has_extras || call->headers != NULL || call->trailers != NULL ||
+                           call->failure != NULL;
         count_up(&call->table->finished);
         tri__call_free_if_over(call);
     }

@@ -12,8 +12,6 @@
 
 #include "codegen.h"
 
-extern char **environ;
-
 enum {
     READ_SIZE = 64 * 1024
 };

@@ -51,7 +51,8 @@ static void move_base(struct codegen *codegen, message_proto *message)
     data[0] = (uint8_t)(length + 2);
     data[1] = OPTION_BASE_FIELD_NAME << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
     data[2] = (uint8_t)length;
-    memcpy(data + 3, name, length);
+    /* Bytes with a length, not a string. */
+    memcpy(data + 3, name, length); /* NOLINT(bugprone-not-null-terminated-result) */
     fields[options->n_unknown_fields] = (ProtobufCMessageUnknownField){
         .tag = OPTION_PB_C_MSG,
         .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED,

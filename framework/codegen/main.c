@@ -40,7 +40,7 @@ static uint8_t *read_all(size_t *size)
     *size = 0;
     for (;;) {
         if (*size == capacity) {
-            capacity = capacity > 0 ? capacity * 2 : 64 * 1024;
+            capacity = capacity > 0 ? capacity * 2 : (size_t)64 * 1024;
             uint8_t *grown = capacity <= request_max ? realloc(data, capacity) : NULL;
             if (grown == NULL) {
                 fprintf(stderr, "protoc-gen-trireme: the request is too large\n");

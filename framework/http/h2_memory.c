@@ -4,38 +4,27 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "assertion.h"
 #include "h2_memory_nghttp2.h"
 #include "sanitizer.h"
 
-/* Classes of 64, 128, ... 8,192 bytes; above that the allocator is asked each time. */
-#define SMALLEST 64
-#define LARGEST ((size_t)SMALLEST << (TRI__H2_CLASSES - 1))
-#define NO_CLASS UINT32_MAX
-/* What one class keeps; the bytes of all of them together stay under 4 MiB. */
-#define IDLE_BYTES_MAX ((size_t)512 * 1024)
+/* A class for each 64 bytes up to 2 KiB; above that the allocator is asked each time. */
+#define STEP 64
+#define NO_CLASS TRI__H2_CLASSES
+/* Blocks that one class keeps: together they stay under 16 MiB, and in practice far below that. */
+#define IDLE_MAX 512
 
 /* Blocks that stand in for a failed allocation: one for each thing a turn may still need. */
 #define RESERVE_BLOCKS 64
-#define RESERVE_SIZE ((size_t)32 * 1024)
+#define RESERVE_SIZE (32u * 1024)
 
 struct tri__h2_block {
-    union {
-        struct tri__h2_block *next;
-        size_t size; /* usable bytes, while in use */
-    };
-    uint32_t class;
+    struct tri__h2_block *next; /* while it is idle */
+    uint32_t size;              /* usable bytes */
+    uint16_t class;
     bool is_reserve;
     uint8_t bytes[] __attribute__((aligned(16)));
 };
-
-static uint32_t class_of(size_t size)
-{
-    if (size <= SMALLEST)
-        return 0;
-    if (size > LARGEST)
-        return NO_CLASS;
-    return (uint32_t)(sizeof(unsigned long) * 8 - (size_t)__builtin_clzl((size - 1) / SMALLEST));
-}
 
 static bool fill_reserve(struct tri__h2_memory *memory)
 {
@@ -45,6 +34,7 @@ static bool fill_reserve(struct tri__h2_memory *memory)
         if (block == NULL)
             return false;
         block->is_reserve = true;
+        block->size = RESERVE_SIZE;
         block->next = memory->reserve;
         memory->reserve = block;
         memory->reserve_count++;
@@ -95,32 +85,37 @@ static struct tri__h2_block *take_reserve(struct tri__h2_memory *memory, size_t 
     return block;
 }
 
+static void *make_block(struct tri__h2_memory *memory, size_t class, size_t size)
+{
+    size_t usable = class < NO_CLASS ? class * STEP : size;
+    struct tri__h2_block *block = NULL;
+
+    if (usable <= UINT32_MAX)
+        block = tri__alloc(sizeof(*block) + usable);
+    if (block == NULL) {
+        block = take_reserve(memory, size);
+        return block != NULL ? block->bytes : NULL;
+    }
+    block->is_reserve = false;
+    block->size = (uint32_t)usable;
+    block->class = (uint16_t) class;
+    return block->bytes;
+}
+
 static void *pool_malloc(size_t size, void *context)
 {
     struct tri__h2_memory *memory = context;
-    uint32_t class = class_of(size);
-    size_t usable = class == NO_CLASS ? size : (size_t)SMALLEST << class;
+    size_t class = (size + STEP - 1) / STEP;
     struct tri__h2_block *block;
 
-    if (class != NO_CLASS && memory->idle[class] != NULL) {
-        block = memory->idle[class];
-        memory->idle[class] = block->next;
-        memory->idle_count[class]--;
-    } else {
-        block = size <= SIZE_MAX - sizeof(*block) ? tri__alloc(sizeof(*block) + usable) : NULL;
-        if (block == NULL)
-            block = take_reserve(memory, size);
-        else
-            block->is_reserve = false;
-        if (block == NULL)
-            return NULL;
-        block->class = class;
-        if (block->is_reserve)
-            usable = RESERVE_SIZE;
-    }
-    block->size = usable;
-    memory->bytes_used += usable;
-    tri__unpoison(block->bytes, usable);
+    if (class >= NO_CLASS)
+        return make_block(memory, NO_CLASS, size);
+    block = memory->idle[class];
+    if (tri_unlikely(block == NULL))
+        return make_block(memory, class, size);
+    memory->idle[class] = block->next;
+    memory->idle_count[class]--;
+    tri__unpoison(block->bytes, block->size);
     return block->bytes;
 }
 
@@ -133,14 +128,12 @@ static void pool_free(void *pointer, void *context)
     struct tri__h2_block *block =
         (void *)((uint8_t *)pointer - offsetof(struct tri__h2_block, bytes));
 
-    memory->bytes_used -= block->size;
-    if (block->is_reserve) {
+    if (tri_unlikely(block->is_reserve)) {
         block->next = memory->reserve;
         memory->reserve = block;
         memory->reserve_count++;
-    } else if (block->class == NO_CLASS ||
-               (memory->idle_count[block->class] + 1) * ((size_t)SMALLEST << block->class) >
-                   IDLE_BYTES_MAX) {
+    } else if (tri_unlikely(block->class == NO_CLASS ||
+                            memory->idle_count[block->class] >= IDLE_MAX)) {
         tri__free(block);
     } else {
         tri__poison(block->bytes, block->size);

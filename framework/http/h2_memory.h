@@ -12,14 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRI__H2_CLASSES 8
+#define TRI__H2_CLASSES 33
 
 struct tri__h2_memory {
     struct tri__h2_block *idle[TRI__H2_CLASSES];
     uint32_t idle_count[TRI__H2_CLASSES];
     struct tri__h2_block *reserve;
     uint32_t reserve_count;
-    size_t bytes_used; /* by sessions, right now */
 };
 
 /* Returns: 0 or -ENOMEM. */

@@ -226,13 +226,13 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error,
     struct tri__h2 *h2 = context;
     void *stream = stream_of(h2, id);
 
+    (void)session;
     if (id == h2->data_id) {
         h2->data_id = 0;
         h2->data_stream = NULL;
     }
     if (stream == NULL)
         return 0;
-    nghttp2_session_set_stream_user_data(session, id, NULL);
     h2->events->stream_closed(h2->connection, stream, error);
     return 0;
 }
@@ -542,12 +542,7 @@ void tri__h2_reset(struct tri__h2 *h2, int32_t id, enum tri__h2_error error, boo
 
 void tri__h2_credit(struct tri__h2 *h2, int32_t id, size_t size)
 {
-    nghttp2_session_consume_stream(h2->session, id, size);
-}
-
-void tri__h2_set_window(struct tri__h2 *h2, int32_t id, uint32_t size)
-{
-    nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, id, (int32_t)size);
+    nghttp2_submit_window_update(h2->session, NGHTTP2_FLAG_NONE, id, (int32_t)size);
 }
 
 void tri__h2_announce_shutdown(struct tri__h2 *h2)

@@ -81,7 +81,7 @@ struct tri__h2_events {
 struct tri__h2;
 
 /* Returns: 0 or -ENOMEM. `config`, `memory` and `events` must outlive the session. */
-int tri__h2_new(struct tri__h2 **h2, const struct tri__h2_config *config,
+int tri__h2_new(struct tri__h2 **out, const struct tri__h2_config *config,
                 struct tri__h2_memory *memory, const struct tri__h2_events *events,
                 void *connection, uint64_t now);
 
@@ -123,11 +123,11 @@ void tri__h2_resume(struct tri__h2 *h2, int32_t id);
 void tri__h2_reset(struct tri__h2 *h2, int32_t id, enum tri__h2_error error, bool is_fault,
                    uint64_t now);
 
-/* Gives back credit of a stream; credit of the connection goes back on receipt. */
+/*
+ * Lets the peer send `size` bytes more on a stream: what has been taken, or beyond that. Credit of the
+ * connection goes back on receipt.
+ */
 void tri__h2_credit(struct tri__h2 *h2, int32_t id, size_t size);
-
-/* Opens a stream's window to `size` bytes beyond what was received and not given back. */
-void tri__h2_set_window(struct tri__h2 *h2, int32_t id, uint32_t size);
 
 /* The two steps of a graceful end: GOAWAY(2^31-1) and a PING; then GOAWAY(last id). */
 void tri__h2_announce_shutdown(struct tri__h2 *h2);

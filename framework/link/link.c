@@ -1,4 +1,4 @@
-#include "link.h"
+#include "connection_link.h"
 
 #include <errno.h>
 #include <string.h>
@@ -214,6 +214,12 @@ int tri__link_host_init(struct tri__link_host *host, const struct tri__link_host
     tri__reactor_set_stage(config->reactor, TRI__STAGE_INPUT, tri__link_input_stage, host);
     tri__reactor_set_stage(config->reactor, TRI__STAGE_WRITE, tri__link_write_stage, host);
     return 0;
+}
+
+void tri__link_host_cut(struct tri__link_host *host)
+{
+    for (struct tri__list *at = host->links.next; at != &host->links; at = at->next)
+        end_calls(tri__list_entry(at, struct tri__link, in_host));
 }
 
 void tri__link_host_fini(struct tri__link_host *host)

@@ -2,6 +2,7 @@
  * Between the session and the calls: a request's header block becomes a call or a refusal, a call's
  * answer becomes header blocks.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "link_private.h"
@@ -62,8 +63,8 @@ static void store(struct tri__link *link, struct tri_call *call, const char *nam
 
     if (r == 0)
         return;
-    if (!tri__field_key_is_binary(name, name_size) || call->metadata == NULL) {
-        link->head.has_no_memory = true;
+    if (r != -EINVAL) {
+        link->head.has_no_room = true;
         return;
     }
     link->head.has_bad_field = true;
@@ -89,6 +90,19 @@ static void take_pseudo(struct tri__link *link, struct tri_call *call, const cha
         store(link, call, name, name_size, value, value_size);
 }
 
+/* A field of gRPC's own. Returns: false when it is none. */
+static bool take_grpc(struct tri__link *link, const char *name, size_t name_size, const char *value,
+                      size_t value_size)
+{
+    if (IS(name, name_size, "grpc-timeout"))
+        link->head.has_bad_timeout = tri__timeout_parse(value, value_size, &link->head.timeout) < 0;
+    else if (IS(name, name_size, "grpc-encoding"))
+        take_encoding(&link->head, value, value_size);
+    else
+        return false;
+    return true;
+}
+
 static void stream_field(void *connection, void *stream, const uint8_t *name_bytes,
                          size_t name_size, const uint8_t *value_bytes, size_t value_size)
 {
@@ -97,17 +111,18 @@ static void stream_field(void *connection, void *stream, const uint8_t *name_byt
     const char *name = (const char *)name_bytes;
     const char *value = (const char *)value_bytes;
 
-    if (name[0] == ':') {
+    /* In the order of how often they come; the rest is looked up. */
+    if (name[0] == ':')
         take_pseudo(link, call, name, name_size, value, value_size);
-    } else if (IS(name, name_size, "content-type")) {
+    else if (IS(name, name_size, "te"))
+        return;
+    else if (IS(name, name_size, "content-type"))
         call->content = (uint8_t)tri__content_type(value, value_size);
-    } else if (IS(name, name_size, "grpc-timeout")) {
-        link->head.has_bad_timeout = tri__timeout_parse(value, value_size, &link->head.timeout) < 0;
-    } else if (IS(name, name_size, "grpc-encoding")) {
-        take_encoding(&link->head, value, value_size);
-    } else if (IS(name, name_size, "user-agent") || !tri__field_key_is_reserved(name, name_size)) {
+    else if (IS(name, name_size, "user-agent"))
         store(link, call, name, name_size, value, value_size);
-    }
+    else if (!take_grpc(link, name, name_size, value, value_size) &&
+             !tri__field_key_is_reserved(name, name_size))
+        store(link, call, name, name_size, value, value_size);
 }
 
 /*
@@ -127,8 +142,8 @@ static bool check_grpc(struct tri__link *link, struct tri_call *call)
     else if (head->has_bad_field)
         tri__call_fail_wire(call, TRI_INTERNAL, "the value of \"%s\" is not base64",
                             head->bad_field);
-    else if (head->has_no_memory)
-        tri__call_refuse(call, 200, TRI_RESOURCE_EXHAUSTED, "no memory for the request's metadata");
+    else if (head->has_no_room)
+        tri__call_refuse(call, 200, TRI_RESOURCE_EXHAUSTED, "no room for the request's metadata");
     else if (head->method == NULL)
         tri__call_fail_wire(call, TRI_UNIMPLEMENTED, "unknown method %s",
                             head->has_path ? head->path : "");
@@ -231,7 +246,8 @@ static size_t add_status(struct tri__field *fields, size_t count, struct tri_cal
         fields[count++] =
             (struct tri__field){"grpc-message", text, sizeof("grpc-message") - 1, size, false};
     }
-    return add_fields(fields, count, call->trailers);
+    /* Until the handler has returned its trailers are its own. */
+    return call->has_returned ? add_fields(fields, count, call->trailers) : count;
 }
 
 static void respond(struct tri_call *call, bool has_body)
@@ -321,16 +337,6 @@ static void credit(struct tri_call *call, size_t size)
     tri__link_mark_dirty(link);
 }
 
-static void window(struct tri_call *call, size_t size)
-{
-    struct tri__link *link = call->link;
-    size_t wanted = link->host->h2_config->stream_window + size;
-
-    tri__h2_set_window(link->h2, call->stream_id,
-                       wanted < INT32_MAX ? (uint32_t)wanted : INT32_MAX);
-    tri__link_mark_dirty(link);
-}
-
 static void freed(struct tri_call *call)
 {
     struct tri__link *link = call->link;
@@ -350,6 +356,5 @@ const struct tri__wire_ops tri__link_wire_ops = {
     .resume = resume,
     .reset = reset,
     .credit = credit,
-    .window = window,
     .freed = freed,
 };

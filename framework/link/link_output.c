@@ -74,29 +74,33 @@ static bool write_link(struct tri__link *link)
     return true;
 }
 
+void tri__link_write(struct tri__link *link)
+{
+    if (tri__list_is_empty(&link->in_dirty))
+        return;
+    tri__list_remove(&link->in_dirty);
+    /* While a send is in flight its end makes the link dirty again. */
+    if (link->sending != NULL || link->state != TRI__LINK_OPEN)
+        return;
+    if (link->must_close)
+        tri__link_close(link);
+    else if (!write_link(link))
+        tri__list_append(&link->host->dirty, &link->in_dirty);
+}
+
 bool tri__link_write_stage(void *context)
 {
     struct tri__link_host *host = context;
-    struct tri__list failed;
+    struct tri__list *last = host->dirty.previous;
     struct tri__list *at;
 
-    tri__list_init(&failed);
-    while ((at = tri__list_take(&host->dirty)) != NULL) {
-        struct tri__link *link = tri__list_entry(at, struct tri__link, in_dirty);
-
-        /* While a send is in flight its end makes the link dirty again. */
-        if (link->sending != NULL || link->state != TRI__LINK_OPEN)
-            continue;
-        if (link->must_close)
-            tri__link_close(link);
-        else if (!write_link(link))
-            tri__list_append(&failed, &link->in_dirty);
-    }
-    bool has_failed = !tri__list_is_empty(&failed);
-
-    while ((at = tri__list_take(&failed)) != NULL)
-        tri__list_append(&host->dirty, at);
-    return has_failed;
+    /* Up to the last one of now: without memory for a buffer a link goes back to the end. */
+    do {
+        at = host->dirty.next;
+        if (at != &host->dirty)
+            tri__link_write(tri__list_entry(at, struct tri__link, in_dirty));
+    } while (at != last && at != &host->dirty);
+    return !tri__list_is_empty(&host->dirty);
 }
 
 void tri__link_on_sent(struct tri__socket *socket, int error)

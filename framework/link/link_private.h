@@ -4,7 +4,7 @@
 #ifndef TRI_LINK_PRIVATE_H
 #define TRI_LINK_PRIVATE_H
 
-#include "link.h"
+#include "connection_link.h"
 
 #define TRI__OUT_BUFFER ((size_t)64 * 1024)
 
@@ -22,7 +22,7 @@ enum tri__link_state {
 /* The request whose header block is being received: blocks of a connection do not interleave. */
 struct tri__request_head {
     const struct tri__method *method;
-    bool is_post, has_path, has_bad_field, has_bad_timeout, has_unknown_encoding, has_no_memory;
+    bool is_post, has_path, has_bad_field, has_bad_timeout, has_unknown_encoding, has_no_room;
     tri_duration timeout;
     char path[160]; /* of an unknown method, cut, for the error */
     char encoding[32];
@@ -64,6 +64,8 @@ extern const struct tri__wire_ops tri__link_wire_ops;
 /* link_output.c */
 void tri__link_mark_dirty(struct tri__link *link);
 bool tri__link_write_stage(void *context);
+/* Writes what one link has to say now, if it may. */
+void tri__link_write(struct tri__link *link);
 void tri__link_on_sent(struct tri__socket *socket, int error);
 /* Gives back an idle or abandoned buffer. */
 void tri__link_release_buffer(struct tri__link *link);

@@ -50,13 +50,11 @@ void tri__reactor_turn(struct tri__reactor *reactor, uint64_t limit)
     struct tri__engine *engine = reactor->engine;
     uint64_t deadline = prepare_to_wait(reactor, limit);
 
+    reactor->is_busy = false;
     engine->ops->turn(engine, deadline);
     tri__mailbox_woken(&reactor->mailbox);
-    reactor->is_busy = false;
     tri__mailbox_drain(&reactor->mailbox);
     tri__wheel_advance(&reactor->wheel, engine->now);
-    for (int i = 0; i < TRI__STAGES; i++) {
-        if (reactor->stages[i].run != NULL && reactor->stages[i].run(reactor->stages[i].context))
-            reactor->is_busy = true;
-    }
+    for (int i = 0; i < TRI__STAGES; i++)
+        tri__reactor_run_stage(reactor, (enum tri__stage)i);
 }

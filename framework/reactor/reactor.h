@@ -53,6 +53,14 @@ static inline void tri__reactor_set_stage(struct tri__reactor *reactor, enum tri
     reactor->stages[stage].context = context;
 }
 
+/* Runs one stage ahead of its time, for what was just set going. */
+static inline void tri__reactor_run_stage(struct tri__reactor *reactor, enum tri__stage stage)
+{
+    if (reactor->stages[stage].run != NULL &&
+        reactor->stages[stage].run(reactor->stages[stage].context))
+        reactor->is_busy = true;
+}
+
 /* One turn: waits for work when there is none, but not beyond `limit` (ns), and does it. */
 void tri__reactor_turn(struct tri__reactor *reactor, uint64_t limit);
 

@@ -143,7 +143,7 @@ static bool check(struct tri_server *server)
            is_within(server, "stack_size", config->stack_size, TRI__STACK_MIN, TRI__STACK_MAX) &&
            is_within(server, "drain_limit", (uint64_t)config->drain_limit, 1, INT64_MAX / 4) &&
            is_within(server, "receive_message_max", limits->receive_message_max, 1,
-                     UINT32_MAX - 64) &&
+                     WINDOW_MAX / 2) &&
            is_within(server, "send_message_max", limits->send_message_max, 1, UINT32_MAX) &&
            is_within(server, "depth_max", limits->depth_max, 1, 1000) &&
            is_within(server, "header_list_soft_max", limits->header_list_soft_max, 256,
@@ -185,6 +185,7 @@ static void spread(struct tri_server *server)
         .low_mark = limits->emit_low_mark,
         .reservation_timeout = limits->reservation_timeout,
         .field_list_max = 8 * KIB,
+        .metadata_max = limits->header_list_soft_max,
     };
     server->h2_config = (struct tri__h2_config){
         .guard = {limits->turn_frames, limits->turn_resets, limits->turn_bytes, limits->reset_burst,

@@ -297,6 +297,8 @@ static void reactor_stopped(struct tri__core *runtime_core)
     tri__mailbox_drain(&runtime_core->reactor.mailbox);
     for (size_t i = 0; runtime_core->index == 0 && i < core->server->listeners_count; i++)
         tri__listener_fini(&core->server->listeners[i]);
+    if (core->is_open)
+        tri__link_host_cut(&core->host);
     /* With a handler that does not return, its call and all that this hangs on stay. */
     if (core->is_open && core->host.calls.live == 0) {
         tri__link_host_fini(&core->host);

@@ -9,7 +9,7 @@
 #include <trireme/generated.h>
 #include <trireme/server.h>
 
-#include "link.h"
+#include "connection_link.h"
 #include "map.h"
 #include "net_listener.h"
 #include "runtime.h"

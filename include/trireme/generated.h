@@ -70,8 +70,10 @@ TRI_END_DECLS
  * for request in requests: `tri_each (request, greeter_chat_next(requests)) { ... }`
  */
 #ifdef __cplusplus
+/* NOLINTNEXTLINE(bugprone-macro-parentheses) a name cannot stand in them */
 #define tri_each(name, next) for (auto name = (next); name != nullptr; name = (next))
 #else
+/* NOLINTNEXTLINE(bugprone-macro-parentheses) a name cannot stand in them */
 #define tri_each(name, next) for (__auto_type name = (next); name != NULL; name = (next))
 #endif
 

@@ -69,6 +69,7 @@ static tri_code say_hello(tri_call *call, const GreeterRequest *request,
     assert_ptr_equal(request, &incoming);
     assert_int_equal(greeter_say_hello_emit(replies, &reply), TRI_DATA_LOSS);
     assert_ptr_equal(seen.second, &reply);
+    seen.second = NULL;
     return TRI_NOT_FOUND;
 }
 

@@ -120,13 +120,13 @@ void tri__call_reservations_tick(struct tri__timer *timer)
 }
 
 /*
- * The peer may send `allowed` bytes on the stream. What it should be allowed is a window beyond what
- * the handler has taken, and the large message beyond that; so credit for a large message, once that
- * is taken, is not given a second time.
+ * The peer may send `allowed` bytes on the stream. What it should be allowed is a window beyond
+ * what the handler has taken, and the large message beyond that; so credit for a large message,
+ * once that is taken, is not given a second time.
  *
- * A small gain is kept back, but never from a peer that needs it to go on: one whose message, or the
- * prefix of the next, does not fit into what it has left. (nghttp2's own rule, half a window, would
- * let a message and a handler wait for each other.)
+ * A small gain is kept back, but never from a peer that needs it to go on: one whose message, or
+ * the prefix of the next, does not fit into what it has left. (nghttp2's own rule, half a window,
+ * would let a message and a handler wait for each other.)
  */
 void tri__call_return_credit(struct tri_call *call)
 {

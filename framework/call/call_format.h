@@ -1,7 +1,7 @@
 /*
- * A short way for the formats that replies are mostly made with: %s %d %u %ld %lu %zu %% and nothing
- * else, no flags and no widths. It needs a tenth of what vsnprintf does, and so little stack that a
- * fiber's will do.
+ * A short way for the formats that replies are mostly made with: %s %d %u %ld %lu %zu %% and
+ * nothing else, no flags and no widths. It needs a tenth of what vsnprintf does, and so little
+ * stack that a fiber's will do.
  */
 #ifndef TRI_CALL_FORMAT_H
 #define TRI_CALL_FORMAT_H

@@ -130,6 +130,9 @@ static void time_is_up(struct tri__timer *timer)
 {
     struct tri__fiber *fiber = tri_container_of(timer, struct tri__fiber, timer);
 
+    /* A wake that came in time, but whose turn has not come yet, was first. */
+    if (fiber->state != TRI__FIBER_PARKED)
+        return;
     fiber->timed_out = true;
     tri__fiber_wake(fiber);
 }

@@ -10,7 +10,7 @@
 /* Long-parked fibers are looked for this often, so many at a time. */
 #define SWEEP_PERIOD ((int64_t)500 * 1000 * 1000)
 #define SWEEP_VISITS 4096
-/* While fibers can run, one in so many turns goes to a task that waits for its first. */
+/* After so many fibers in a row a task that waits for its first turn gets it. */
 #define TASK_SHARE 4
 #define PARKED_LONG ((uint64_t)5 * 1000 * 1000 * 1000)
 
@@ -77,21 +77,20 @@ void tri__scheduler_add(struct tri__scheduler *scheduler, struct tri__task *task
 
 static struct tri__stack_pool *pool_for(struct tri__scheduler *scheduler, size_t stack_size)
 {
-    struct tri__stack_pool wanted;
     struct tri__stack_pool *pool = &scheduler->pool;
+    struct tri__stack_pool wanted;
 
     if (stack_size == 0)
         return pool;
     tri__stack_pool_init(&wanted, stack_size);
-    while (pool != NULL && pool->stack_size != wanted.stack_size)
+    while (pool->stack_size != wanted.stack_size) {
+        if (pool->next == NULL) {
+            pool->next = tri__alloc(sizeof(wanted));
+            if (pool->next != NULL)
+                *pool->next = wanted;
+            return pool->next;
+        }
         pool = pool->next;
-    if (pool != NULL)
-        return pool;
-    pool = tri__alloc(sizeof(*pool));
-    if (pool != NULL) {
-        *pool = wanted;
-        pool->next = scheduler->pool.next;
-        scheduler->pool.next = pool;
     }
     return pool;
 }
@@ -131,10 +130,10 @@ static void resume(struct tri__scheduler *scheduler, struct tri__fiber *fiber)
 int tri__scheduler_start(struct tri__scheduler *scheduler, size_t stack_size,
                          void (*function)(void *), void *argument, const char *name)
 {
+    tri_assert(scheduler->current == NULL);
     struct tri__stack_pool *pool = pool_for(scheduler, stack_size);
     struct tri__fiber *fiber = pool != NULL ? tri__stack_pool_take(pool) : NULL;
 
-    tri_assert(scheduler->current == NULL);
     if (fiber == NULL)
         return -ENOMEM;
     if (scheduler->fibers++ == 0 && !tri__timer_is_set(&scheduler->sweep))
@@ -168,14 +167,17 @@ bool tri__scheduler_run(struct tri__scheduler *scheduler, uint32_t budget)
     tri__wheel_advance(&scheduler->wheel, scheduler->now);
     while (budget > 0 && !tri__scheduler_is_idle(scheduler)) {
         /* Busy fibers must not keep what has not begun from ever beginning. */
-        bool is_tasks_turn = budget-- % TASK_SHARE == 0 && scheduler->ready_first != NULL;
+        bool is_tasks_turn = scheduler->streak >= TASK_SHARE && scheduler->ready_first != NULL;
 
+        budget--;
         if (scheduler->runnable_first != NULL && !is_tasks_turn) {
             struct tri__fiber *fiber = scheduler->runnable_first;
 
+            scheduler->streak++;
             scheduler->runnable_first = fiber->next;
             resume(scheduler, fiber);
         } else {
+            scheduler->streak = 0;
             start_task(scheduler);
         }
     }

@@ -48,6 +48,7 @@ struct tri__scheduler {
     struct tri__block_cache blocks;
     struct tri__poster poster;
     uint32_t fibers; /* in use */
+    uint32_t streak; /* fibers that ran since a task last started */
 
     _Alignas(TRI__NO_SHARING) _Atomic uint64_t progress; /* runs of fibers so far */
     _Atomic uint32_t load;                               /* fibers in use and tasks that wait */

@@ -172,6 +172,7 @@ size_t tri__guard_admit(struct tri__guard *guard, const uint8_t *bytes, size_t s
             guard->payload_left = ((uint32_t)guard->header[0] << 16) |
                                   ((uint32_t)guard->header[1] << 8) | guard->header[2];
             guard->frames_left--;
+            guard->bytes_left -= (uint32_t)least(guard->bytes_left, TRI__FRAME_HEADER_SIZE);
             if (!count_frame(guard, now)) {
                 *verdict = TRI__GUARD_FLOOD;
                 return at;
@@ -185,7 +186,7 @@ size_t tri__guard_admit(struct tri__guard *guard, const uint8_t *bytes, size_t s
         }
         at += payload;
         guard->payload_left -= (uint32_t)payload;
-        guard->bytes_left -= (uint32_t)least(guard->bytes_left, payload + TRI__FRAME_HEADER_SIZE);
+        guard->bytes_left -= (uint32_t)least(guard->bytes_left, payload);
         if (guard->payload_left == 0)
             guard->header_size = 0;
     }

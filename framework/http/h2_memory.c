@@ -9,14 +9,14 @@
 #include "sanitizer.h"
 
 /* A class for each 64 bytes up to 2 KiB; above that the allocator is asked each time. */
-#define STEP 64
+#define STEP ((size_t)64)
 #define NO_CLASS TRI__H2_CLASSES
 /* Blocks that one class keeps: together they stay under 16 MiB, and in practice far below that. */
 #define IDLE_MAX 512
 
 /* Blocks that stand in for a failed allocation: one for each thing a turn may still need. */
 #define RESERVE_BLOCKS 64
-#define RESERVE_SIZE (32u * 1024)
+#define RESERVE_SIZE ((size_t)32 * 1024)
 
 struct tri__h2_block {
     struct tri__h2_block *next; /* while it is idle */
@@ -34,7 +34,7 @@ static bool fill_reserve(struct tri__h2_memory *memory)
         if (block == NULL)
             return false;
         block->is_reserve = true;
-        block->size = RESERVE_SIZE;
+        block->size = (uint32_t)RESERVE_SIZE;
         block->next = memory->reserve;
         memory->reserve = block;
         memory->reserve_count++;

@@ -41,6 +41,7 @@ struct tri__h2 {
 
     const uint8_t *pending; /* of a frame that did not fit */
     size_t pending_size;
+    uint8_t first_frame[TRI__FRAME_HEADER_SIZE + 6 * 6]; /* our SETTINGS, with a number put right */
     bool is_announcing, has_announced, has_settings, has_ack, has_failed, is_flooded;
     const char *reason;
 };
@@ -332,10 +333,16 @@ static nghttp2_option *make_options(const struct tri__h2_config *config)
  * told of no limit, the events refuse what is too much, and the peer is told the number here, in
  * the first frame.
  */
-static void announce_streams_max(struct tri__h2 *h2, uint8_t *frame, size_t size)
+static void announce_streams_max(struct tri__h2 *h2)
 {
+    uint8_t *frame = h2->first_frame;
+
     h2->has_announced = true;
-    for (size_t at = TRI__FRAME_HEADER_SIZE; at + 6 <= size; at += 6) {
+    if (h2->pending_size > sizeof(h2->first_frame))
+        return;
+    memcpy(frame, h2->pending, h2->pending_size);
+    h2->pending = frame;
+    for (size_t at = TRI__FRAME_HEADER_SIZE; at + 6 <= h2->pending_size; at += 6) {
         if (frame[at] == 0 && frame[at + 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) {
             frame[at + 2] = (uint8_t)(h2->config->streams_max >> 24);
             frame[at + 3] = (uint8_t)(h2->config->streams_max >> 16);
@@ -457,12 +464,12 @@ size_t tri__h2_write(struct tri__h2 *h2, uint8_t *out, size_t size)
                 break;
             }
             h2->pending_size = (size_t)ready;
+            if (!h2->has_announced)
+                announce_streams_max(h2);
         }
         size_t piece = h2->pending_size < size - at ? h2->pending_size : size - at;
 
         memcpy(out + at, h2->pending, piece);
-        if (!h2->has_announced)
-            announce_streams_max(h2, out, piece);
         h2->pending += piece;
         h2->pending_size -= piece;
         at += piece;

@@ -124,8 +124,8 @@ void tri__h2_reset(struct tri__h2 *h2, int32_t id, enum tri__h2_error error, boo
                    uint64_t now);
 
 /*
- * Lets the peer send `size` bytes more on a stream: what has been taken, or beyond that. Credit of the
- * connection goes back on receipt.
+ * Lets the peer send `size` bytes more on a stream: what has been taken, or beyond that. Credit of
+ * the connection goes back on receipt.
  */
 void tri__h2_credit(struct tri__h2 *h2, int32_t id, size_t size);
 

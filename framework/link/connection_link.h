@@ -93,7 +93,9 @@ void tri__link_host_fini(struct tri__link_host *host);
 /* A connection that was accepted. Without memory it is refused: -ENOMEM. */
 int tri__link_open(struct tri__link_host *host, int fd);
 
-/* The reactor's end: ends the calls of every link, so that what is live then are running handlers. */
+/*
+ * The reactor's end: ends the calls of every link, so that what is live then are running handlers.
+ */
 void tri__link_host_cut(struct tri__link_host *host);
 
 /*

@@ -118,10 +118,9 @@ static void stream_field(void *connection, void *stream, const uint8_t *name_byt
         return;
     else if (IS(name, name_size, "content-type"))
         call->content = (uint8_t)tri__content_type(value, value_size);
-    else if (IS(name, name_size, "user-agent"))
-        store(link, call, name, name_size, value, value_size);
-    else if (!take_grpc(link, name, name_size, value, value_size) &&
-             !tri__field_key_is_reserved(name, name_size))
+    else if (IS(name, name_size, "user-agent") ||
+             (!take_grpc(link, name, name_size, value, value_size) &&
+              !tri__field_key_is_reserved(name, name_size)))
         store(link, call, name, name_size, value, value_size);
 }
 

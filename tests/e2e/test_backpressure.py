@@ -237,3 +237,11 @@ def test_large_messages_leave_nothing(own):
         before = rounds(2)  # the allocator's own stock is full now
         grown = (rounds(4) - before) / 2**20  # 128 MiB of requests
         assert grown < 64, f"{grown:.1f} MiB more than before"
+
+
+@pytest.mark.parametrize("sizes", [(300_000, 800_000), (500_000, 900_000), (100, 2_000_000), (2_000_000, 700_000)], ids=str)
+def test_message_that_needs_the_window_of_the_one_before(server, sizes):
+    """The credit of a taken message goes back before the next one, however large, has to wait for it."""
+    names = ["x" * size for size in sizes]
+    with Greeter(server.target) as greeter:
+        assert texts(greeter.call("biStream", names)) == expected("biStream", names)

@@ -107,3 +107,17 @@ def test_metadata_with_an_error(greeter):
         greeter.sayHello(Request(name="fail"), metadata=[("x-tri-echo", "text")], timeout=patience(10))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details() == "bad name: 100% né"
+
+
+def test_joined_values_cost_no_more_than_they_may(start, placement):
+    """Each value between commas repeats its key: 8 KiB of them must not become megabytes."""
+    server = start(placement)
+    with H2(server) as h2:
+        h2.works()
+        before = server.rss()
+        for _ in range(20):
+            response = h2.call(body=META, extra=[("k" * 3000 + "-bin", "," * 4000)])
+            assert response.status == h2raw.RESOURCE_EXHAUSTED
+        h2.works()
+    assert server.rss() - before < 16 * 2**20
+    server.stop()

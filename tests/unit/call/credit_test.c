@@ -4,80 +4,7 @@
  * budgets of the connection and the process; and however that ends, the budgets come back to 0.
  * Method: the harness, where the peer sends as much as it has credit for.
  */
-#include "streams.h"
-
-#define LARGE ((size_t)300000)
-
-static uint8_t large[LARGE + 64];
-static bool may_take; /* what handlers wait for before they ask for a message */
-
-/* A message of exactly `size` bytes, with its prefix. */
-static size_t make_large(size_t size)
-{
-    static char text[LARGE];
-    size_t wanted = size - TRI__PREFIX_SIZE - 2; /* its tag, and a byte of its length */
-
-    wanted -= (size_t)(wanted > 128) + (size_t)(wanted > 16385);
-    memset(text, 'x', sizeof(text));
-    text[wanted] = '\0';
-    assert_int_equal(make_text(large, text), size);
-    return size;
-}
-
-/* What the peer may still send. */
-static size_t credit_of(const struct stream *stream)
-{
-    return WINDOW + stream->credited - stream->received;
-}
-
-/* Sends bytes of `large` from `at` on, as many as there is credit for. Returns: where it stops. */
-static size_t send_on(struct stream *stream, size_t at, size_t until)
-{
-    size_t piece = credit_of(stream) < until - at ? credit_of(stream) : until - at;
-
-    if (piece > 0)
-        receive_bytes(stream, large + at, piece);
-    return at + piece;
-}
-
-static tri_code count_bytes(tri_call *call, const void *servicer, const void *request)
-{
-    char text[32];
-
-    (void)servicer;
-    while (!may_take && tri_call_sleep(call, TRI_MS(2)) == TRI_OK)
-        ;
-    if (request != NULL)
-        tell("unary");
-    while (request == NULL && (request = tri_gen_next(call)) != NULL) {
-        snprintf(text, sizeof(text), "%zu", strlen(text_of(request)));
-        tell(text);
-        request = NULL;
-        while (!may_take && tri_call_sleep(call, TRI_MS(2)) == TRI_OK)
-            ;
-    }
-    return tri_call_code(call);
-}
-
-/* Takes one message and then waits for something else. */
-static tri_code take_one(tri_call *call, const void *servicer, const void *request)
-{
-    char text[32];
-
-    (void)servicer;
-    request = tri_gen_next(call);
-    if (request != NULL) {
-        snprintf(text, sizeof(text), "%zu", strlen(text_of(request)));
-        tell(text);
-    }
-    return tri_call_sleep(call, TRI_FOREVER);
-}
-
-static void assert_budgets(size_t used)
-{
-    assert_int_equal(budget.used, used);
-    assert_int_equal(atomic_load(&process_used), used);
-}
+#include "large.h"
 
 /* Never more than has been taken; and never so little that the peer must wait. */
 static void what_is_taken_is_given_back(void **state)
@@ -291,111 +218,6 @@ static void a_reservation_ends_with_its_call(void **state)
     }
 }
 
-static void first_come_first_served(void **state)
-{
-    struct tri__method method = make_method(count_bytes, true, true);
-    size_t size = make_large(LARGE);
-    struct stream *some[4];
-    size_t at[4];
-
-    (void)state;
-    may_take = true;
-    budget.limit = 2 * size;
-    for (int i = 0; i < 4; i++) {
-        some[i] = begin(i, &method, TRI_FOREVER);
-        run_both();
-        at[i] = send_on(some[i], 0, size);
-        run_both();
-    }
-    assert_budgets(2 * size);
-    for (int i = 0; i < 4; i++) {
-        /* Two at a time: when one has ended it is the next one's turn. */
-        assert_int_equal(credit_of(some[i]) > 0, true);
-        if (i < 2)
-            assert_int_equal(credit_of(some[i + 2]), 0);
-        assert_int_equal(send_on(some[i], at[i], size), size);
-        run_both();
-        tri__call_half_closed(some[i]->call);
-        finish(some[i]);
-    }
-    assert_budgets(0);
-}
-
-static void the_process_has_a_budget_too(void **state)
-{
-    struct tri__method method = make_method(count_bytes, true, true);
-    size_t size = make_large(LARGE);
-    struct stream *stream;
-    size_t at;
-
-    (void)state;
-    may_take = true;
-    limits.process_budget = LARGE / 2;
-    atomic_store(&process_used, 1); /* another reactor's */
-    stream = begin(1, &method, TRI_FOREVER);
-    run_both();
-    at = send_on(stream, 0, size);
-    run_both();
-    assert_int_equal(credit_of(stream), 0);
-    atomic_store(&process_used, 0);
-    advance(25 * MS); /* looks again; above all of the budget it may pass alone */
-    assert_in_range(credit_of(stream), size - WINDOW, size);
-    assert_budgets(size);
-    send_on(stream, at, size);
-    tri__call_half_closed(stream->call);
-    finish(stream);
-    assert_budgets(0);
-}
-
-/* The message is with the handler: what comes behind it must not hold the budget. */
-static void a_small_message_behind_a_large_one(void **state)
-{
-    struct tri__method method = make_method(take_one, true, true);
-    size_t size = make_large(LARGE);
-    struct stream *stream = begin(1, &method, TRI_FOREVER);
-    size_t at;
-
-    (void)state;
-    run_both();
-    at = send_on(stream, 0, size);
-    run_both();
-    send_on(stream, at, size);
-    receive_text(stream, "small");
-    run_both();
-    assert_string_equal(told, "299991 ");
-    assert_budgets(0);
-    close_stream(stream, TRI_CANCELLED);
-    run_both();
-    assert_budgets(0);
-}
-
-/* It needs almost the whole window, and comes while it waits for credit: it needs none any more. */
-static void a_message_that_came_without_its_credit(void **state)
-{
-    struct tri__method method = make_method(take_one, true, true);
-    size_t size = make_large(WINDOW - 4);
-    struct stream *stream;
-    size_t at;
-
-    (void)state;
-    budget.used = budget.limit; /* another call's */
-    stream = begin(1, &method, TRI_FOREVER);
-    run_both();
-    receive_bytes(stream, large, 100);
-    run_both();
-    at = send_on(stream, 100, size);
-    assert_int_equal(at, size);
-    run_both();
-    assert_string_equal(told, "65523 ");
-    budget.used = 0;
-    for (int i = 0; i < 100; i++)
-        advance(25 * MS);
-    assert_budgets(0);
-    close_stream(stream, TRI_CANCELLED);
-    run_both();
-    assert_budgets(0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,10 +227,6 @@ int main(void)
         BOTH(a_large_message_waits_for_its_handler),
         BOTH(a_large_unary_request),
         BOTH(a_reservation_ends_with_its_call),
-        BOTH(first_come_first_served),
-        BOTH(the_process_has_a_budget_too),
-        BOTH(a_small_message_behind_a_large_one),
-        BOTH(a_message_that_came_without_its_credit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,8 @@ static struct stream streams[STREAMS];
 static char log_line[512];
 static unsigned log_lines, worker_stalls;
 static bool is_local;
-static int connection; /* its address is what calls know of it */
+static void (*eager)(struct stream *stream); /* what takes output as soon as there is some */
+static int connection;                       /* its address is what calls know of it */
 
 static inline struct stream *stream_of(struct tri_call *call)
 {
@@ -86,12 +87,16 @@ static void wire_respond(struct tri_call *call, bool has_body)
     stream->is_asked = has_body;
     if (!has_body)
         take_status(stream);
+    else if (eager != NULL)
+        eager(stream);
 }
 
 static void wire_resume(struct tri_call *call)
 {
     assert_true(stream_of(call)->has_body);
     stream_of(call)->is_asked = true;
+    if (eager != NULL)
+        eager(stream_of(call));
 }
 
 static void wire_reset(struct tri_call *call, bool is_fault)
@@ -190,6 +195,7 @@ static inline int harness_init(void)
     memset(streams, 0, sizeof(streams));
     log_line[0] = '\0';
     log_lines = 0;
+    eager = NULL;
     test_now = 1000 * MS;
     atomic_init(&process_used, 0);
     make_limits();

@@ -160,6 +160,33 @@ static void a_deadline_in_the_middle_of_a_message(void **state)
     assert_int_equal(stream->resets, 0);
 }
 
+static tri_code say_more_later(tri_call *call, const void *servicer, const void *request)
+{
+    (void)servicer, (void)request;
+    emit_text(call, "one two three four");
+    tri_call_sleep(call, TRI_MS(5));
+    emit_text(call, "never sent");
+    return tri_call_sleep(call, TRI_FOREVER);
+}
+
+/* So too when the other message was on its way between the two sides. */
+static void a_deadline_with_output_on_its_way(void **state)
+{
+    struct tri__method method = make_method(say_more_later, true, true);
+    struct stream *stream = begin(1, &method, TRI_MS(10));
+
+    (void)state;
+    run_both();
+    assert_int_equal(pull(stream, 7), 7);
+    advance(7 * MS);
+    run_worker();
+    advance(5 * MS);
+    finish(stream);
+    assert_ended(stream, TRI_DEADLINE_EXCEEDED, "the deadline has passed");
+    assert_reply(stream, 0, "one two three four");
+    assert_reply(stream, 1, NULL);
+}
+
 /* A peer that takes nothing gets a reset in the end. */
 static void a_deadline_with_a_peer_that_takes_nothing(void **state)
 {
@@ -179,29 +206,6 @@ static void a_deadline_with_a_peer_that_takes_nothing(void **state)
     close_stream(stream, TRI_CANCELLED);
     expect_freed(stream);
     assert_false(stream->has_ended);
-}
-
-static void a_return_with_unread_messages(void **state)
-{
-    struct tri__method method = make_method(return_at_once, true, true);
-    static char large[600];
-
-    (void)state;
-    meanwhile = NULL;
-    memset(large, 'x', sizeof(large) - 1);
-    for (int later = 0; later < 2; later++) {
-        struct stream *stream = begin(1, &method, TRI_FOREVER);
-
-        receive_text(stream, "inline");
-        receive_text(stream, large);
-        if (later == 1)
-            run_worker(); /* and what follows meets a handler that is gone */
-        receive_text(stream, large);
-        receive_text(stream, "b");
-        tri__call_half_closed(stream->call);
-        finish(stream);
-        assert_int_equal(stream->code, TRI_OK);
-    }
 }
 
 static void post_a_message(struct stream *stream)
@@ -288,41 +292,6 @@ static void the_wire_goes_first(void **state)
     }
 }
 
-/* Output that was on its way when the connection went is dropped, wherever it was. */
-static tri_code say_and_listen(tri_call *call, const void *servicer, const void *request)
-{
-    (void)servicer;
-    tri_call_add_header(call, "x-a", "1");
-    tri_call_add_trailer(call, "x-b", "2");
-    emit_text(call, "first");
-    tri_gen_flush(call);
-    emit_text(call, "second");
-    request = tri_gen_next(call);
-    assert_null(request);
-    emit_text(call, "third");
-    return tri_call_code(call);
-}
-
-static void a_lost_connection_drops_what_was_on_its_way(void **state)
-{
-    struct tri__method method = make_method(say_and_listen, true, true);
-
-    (void)state;
-    for (int turns = 0; turns < 8; turns++) {
-        struct stream *stream = begin(1, &method, TRI_FOREVER);
-
-        if ((turns & 1) != 0)
-            run_worker();
-        if ((turns & 2) != 0)
-            run_reactor();
-        if ((turns & 4) != 0)
-            pull(stream, 3);
-        lose_the_connection(stream);
-        assert_int_equal(budget.output, 0);
-        expect_freed(stream);
-    }
-}
-
 static void the_handler_goes_first(void **state)
 {
     struct tri__method method = make_method(return_at_once, true, true);
@@ -362,6 +331,19 @@ static void an_abandoned_call_is_told(void **state)
     assert_string_equal(told, "ran UNAVAILABLE ");
 }
 
+static void a_second_message_of_a_unary_call(void **state)
+{
+    struct tri__method method = make_method(answer, false, false);
+    struct stream *stream = begin(1, &method, TRI_FOREVER);
+
+    (void)state;
+    receive_text(stream, "a");
+    receive_text(stream, "b");
+    assert_int_equal(stream->code, TRI_UNIMPLEMENTED);
+    finish(stream);
+    assert_string_equal(told, "");
+}
+
 static void a_refused_call_needs_no_handler(void **state)
 {
     struct stream *stream = open_stream(1);
@@ -394,13 +376,13 @@ int main(void)
         BOTH(a_deadline_before_the_start),
         BOTH(a_deadline_while_the_handler_waits),
         BOTH(a_deadline_in_the_middle_of_a_message),
+        BOTH(a_deadline_with_output_on_its_way),
         BOTH(a_deadline_with_a_peer_that_takes_nothing),
-        BOTH(a_return_with_unread_messages),
         cmocka_unit_test_setup_teardown(bits_that_meet_a_leaving_handler, set_up, tear_down),
         BOTH(the_wire_goes_first),
-        BOTH(a_lost_connection_drops_what_was_on_its_way),
         BOTH(the_handler_goes_first),
         BOTH(an_abandoned_call_is_told),
+        BOTH(a_second_message_of_a_unary_call),
         BOTH(a_refused_call_needs_no_handler),
     };
 

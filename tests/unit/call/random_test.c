@@ -1,6 +1,7 @@
 /*
  * Goal: whatever happens in whatever order, and whichever allocation fails, each call ends with one
- * status, its slot is freed once, and nothing is left: no call, no output, no budget, no memory.
+ * status, its slot is freed once, and nothing is left: no call, no output, no message that nobody
+ * read, no budget, no memory.
  * Method: seeded random turns of both sides over a few calls, with the reactor's side also let
  * loose while a handler runs; and one whole call of each kind with every n-th allocation failing in
  * turn.
@@ -192,6 +193,98 @@ static void any_order_of_events(void **state)
     }
 }
 
+/* Output that was on its way when the connection went is dropped, wherever it was. */
+static tri_code say_and_listen(tri_call *call, const void *servicer, const void *request)
+{
+    (void)servicer;
+    tri_call_add_header(call, "x-a", "1");
+    tri_call_add_trailer(call, "x-b", "2");
+    emit_text(call, "first");
+    tri_gen_flush(call);
+    emit_text(call, "second");
+    request = tri_gen_next(call);
+    assert_null(request);
+    emit_text(call, "third");
+    return tri_call_code(call);
+}
+
+static void a_lost_connection_drops_what_was_on_its_way(void **state)
+{
+    struct tri__method method = make_method(say_and_listen, true, true);
+
+    (void)state;
+    for (int turns = 0; turns < 8; turns++) {
+        struct stream *stream = begin(1, &method, TRI_FOREVER);
+
+        if ((turns & 1) != 0)
+            run_worker();
+        if ((turns & 2) != 0)
+            run_reactor();
+        if ((turns & 4) != 0)
+            pull(stream, 3);
+        close_stream(stream, TRI_CANCELLED);
+        tri__call_unlink(stream->call);
+        assert_int_equal(budget.output, 0);
+        run_both();
+        assert_null(stream->call);
+        assert_int_equal(stream->freed, 1);
+    }
+}
+
+static tri_code return_at_once(tri_call *call, const void *servicer, const void *request)
+{
+    (void)call, (void)servicer, (void)request;
+    return TRI_OK;
+}
+
+static void a_return_with_unread_messages(void **state)
+{
+    struct tri__method method = make_method(return_at_once, true, true);
+    static char large[600];
+
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    for (int later = 0; later < 2; later++) {
+        struct stream *stream = begin(1, &method, TRI_FOREVER);
+
+        receive_text(stream, "inline");
+        receive_text(stream, large);
+        if (later == 1)
+            run_worker(); /* and what follows meets a handler that is gone */
+        receive_text(stream, large);
+        receive_text(stream, "b");
+        tri__call_half_closed(stream->call);
+        finish(stream);
+        assert_int_equal(stream->code, TRI_OK);
+    }
+}
+
+static tri_code say_one(tri_call *call, const void *servicer, const void *request)
+{
+    (void)servicer, (void)request;
+    return emit_text(call, "not taken yet, so the stream is still open");
+}
+
+static void messages_for_nobody_are_not_kept(void **state)
+{
+    struct tri__method method = make_method(say_one, true, true);
+    struct stream *stream = begin(1, &method, TRI_FOREVER);
+    size_t before;
+
+    (void)state;
+    run_worker();
+    run_both();
+    before = failing.live_count;
+    for (int i = 0; i < 100; i++) {
+        static char text[500];
+
+        memset(text, 'x', sizeof(text) - 1);
+        receive_text(stream, text);
+        assert_int_equal(failing.live_count, before);
+    }
+    finish(stream);
+}
+
 /* All that takes memory: metadata both ways, messages large and small, texts, chunks. */
 static tri_code take_memory(tri_call *call, const void *servicer, const void *request)
 {
@@ -284,6 +377,9 @@ static void every_allocation_fails_in_turn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        BOTH(a_lost_connection_drops_what_was_on_its_way),
+        BOTH(a_return_with_unread_messages),
+        BOTH(messages_for_nobody_are_not_kept),
         BOTH(any_order_of_events),
         BOTH(every_allocation_fails_in_turn),
     };

@@ -40,7 +40,7 @@ struct digger {
     size_t live;  /* and while it waits */
     unsigned parks;
     uint64_t sum;
-    const uint8_t *lowest;
+    uintptr_t lowest;
 };
 
 /* Touches the stack down to `until`. */
@@ -51,8 +51,8 @@ static __attribute__((noinline)) uint64_t dig(struct digger *digger, const uint8
 
     for (size_t i = 0; i < sizeof(room); i += 64)
         room[i] = (uint8_t)i;
-    if (digger->lowest == NULL || (const uint8_t *)room < digger->lowest)
-        digger->lowest = (const uint8_t *)room;
+    if (digger->lowest == 0 || (uintptr_t)room < digger->lowest)
+        digger->lowest = (uintptr_t)room;
     if ((const uint8_t *)room > until)
         sum = dig(digger, until);
     for (size_t i = 0; i < sizeof(room); i += 64)
@@ -128,9 +128,9 @@ static void stacks_have_the_size_that_was_asked_for(void **state)
         assert_int_equal(diggers[i].spawned.result, 0);
         assert_true(diggers[i].fiber->pool->stack_size >= asked * TRI__STACK_FACTOR);
         assert_int_equal(diggers[i].fiber->pool->stack_size % PAGE, 0);
-        assert_true(diggers[i].lowest >= diggers[i].fiber->stack);
+        assert_true(diggers[i].lowest >= (uintptr_t)diggers[i].fiber->stack);
         assert_true(diggers[i].lowest <
-                    diggers[i].fiber->stack + diggers[i].fiber->pool->stack_size);
+                    (uintptr_t)diggers[i].fiber->stack + diggers[i].fiber->pool->stack_size);
     }
     assert_ptr_not_equal(diggers[0].fiber->pool, diggers[2].fiber->pool);
     for (size_t i = 0; i < 5; i++)

@@ -39,13 +39,6 @@ enum place {
     IN_ENDED
 };
 
-enum {
-    NOWHERE,
-    IN_RECEIVED,
-    IN_SENT,
-    IN_ENDED
-};
-
 struct end {
     struct tri__socket socket;
     int other; /* the test's end */

@@ -146,7 +146,8 @@ TRI_API tri_server *tri_server_new(const tri_server_config *config);
  * Adds an address to listen on: "tcp://HOST:PORT" with an IPv4 address, an IPv6 address in brackets
  * or a name; port 0 takes a free one; "unix:PATH" (an abandoned socket file is replaced).
  *
- * Thread: before tri_server_start. Returns: 0, -EINVAL, -ENOMEM.
+ * Thread: before tri_server_start. Returns: 0; -EINVAL for what is no address, -EADDRNOTAVAIL for a
+ * name that is not found, with the reason in tri_server_error().
  */
 TRI_API int tri_server_listen(tri_server *server, const char *address);
 

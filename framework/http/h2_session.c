@@ -258,7 +258,11 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
-    if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0)
+    void *stream = stream_of(h2, frame->hd.stream_id);
+    bool takes_reset = stream == NULL || h2->events->stream_takes_reset == NULL ||
+                       h2->events->stream_takes_reset(h2->connection, stream);
+
+    if (takes_reset && nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0)
         tri__h2_reset(h2, frame->hd.stream_id, TRI__H2_NO_ERROR, false, h2->now);
     return 0;
 }

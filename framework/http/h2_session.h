@@ -76,6 +76,8 @@ struct tri__h2_events {
     size_t (*stream_output)(void *connection, void *stream, uint8_t *out, size_t size,
                             bool *is_end);
     void (*ping_acked)(void *connection);
+    /* Whether a peer whose request goes on after the response is told to stop. NULL: always. */
+    bool (*stream_takes_reset)(void *connection, void *stream);
 };
 
 struct tri__h2;

@@ -301,6 +301,18 @@ static void ping_acked(void *connection)
     tri__link_say_last(connection);
 }
 
+/*
+ * Dubbo-Python resets a call that failed itself, and when the stream is closed by then, its
+ * connection sends nothing any more. It ends every request, so it need not be told to.
+ */
+static bool stream_takes_reset(void *connection, void *stream)
+{
+    const struct tri_call *call = stream;
+
+    (void)connection;
+    return call->content != TRI__CONTENT_GRPC_DATA;
+}
+
 const struct tri__h2_events tri__link_h2_events = {
     .stream_begun = stream_begun,
     .stream_field = stream_field,
@@ -310,6 +322,7 @@ const struct tri__h2_events tri__link_h2_events = {
     .stream_closed = stream_closed,
     .stream_output = stream_output,
     .ping_acked = ping_acked,
+    .stream_takes_reset = stream_takes_reset,
 };
 
 static void resume(struct tri_call *call)

@@ -150,7 +150,7 @@ static void ping_acked(void *connection)
 
 static const struct tri__h2_events h2_events = {stream_begun,  stream_field, stream_headers,
                                                 stream_data,   stream_ended, stream_closed,
-                                                stream_output, ping_acked};
+                                                stream_output, ping_acked,   NULL};
 
 static int client_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {

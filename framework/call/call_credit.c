@@ -42,7 +42,10 @@ static bool grant(struct tri_call *call)
         return false;
     call->budget->used += size;
     call->reserved = size;
+    call->reserved_to = 0;
     call->progress_at = *table->now;
+    call->is_waiting = false;
+    call->is_granted = true;
     tri__list_remove(&call->in_reservations);
     tri__list_append(&table->granted, &call->in_reservations);
     tri__call_return_credit(call);
@@ -70,9 +73,10 @@ void tri__call_reserve(struct tri_call *call)
 {
     struct tri__call_table *table = call->table;
 
-    if (!call->is_large || call->reserved != 0 || !tri__list_is_empty(&call->in_reservations))
+    if (!call->is_large || call->is_waiting || call->is_granted)
         return;
     tri__call_return_credit(call);
+    call->is_waiting = true;
     tri__list_append(&table->waiting, &call->in_reservations);
     grant_waiting(table);
     if (!tri__timer_is_set(&table->reservations) || !tri__list_is_empty(&table->waiting))
@@ -83,15 +87,15 @@ void tri__call_release(struct tri_call *call)
 {
     struct tri__call_table *table = call->table;
 
-    if (tri__list_is_empty(&call->in_reservations))
+    if (!call->is_waiting && !call->is_granted)
         return;
     tri__list_remove(&call->in_reservations);
-    if (call->reserved == 0)
+    call->is_waiting = false;
+    if (!call->is_granted)
         return;
+    call->is_granted = false;
     call->budget->used -= call->reserved;
     atomic_fetch_sub_explicit(table->process_used, call->reserved, memory_order_relaxed);
-    call->reserved = 0;
-    call->reserved_to = 0;
     grant_waiting(table);
 }
 
@@ -133,9 +137,9 @@ void tri__call_return_credit(struct tri_call *call)
     uint64_t taken = atomic_load_explicit(&call->taken, memory_order_acquire);
     uint32_t window = call->table->limits->stream_window;
 
-    if (call->reserved_to != 0 && taken >= call->reserved_to)
+    if (call->is_granted && call->reserved_to != 0 && taken >= call->reserved_to)
         tri__call_release(call);
-    uint64_t target = taken + window + call->reserved;
+    uint64_t target = taken + window + (call->is_granted ? call->reserved : 0);
 
     if (target <= call->allowed || call->wire_state != TRI__WIRE_OPEN || call->is_half_closed)
         return;

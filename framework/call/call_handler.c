@@ -18,6 +18,8 @@ static void start(struct tri__task *task, struct tri__scheduler *scheduler);
 /* Arenas draw on the blocks of the thread that the handler runs on. */
 static void begin(struct tri_call *call, struct tri__scheduler *scheduler)
 {
+    memset(&call->scheduler, 0,
+           offsetof(struct tri_call, inline_message) - offsetof(struct tri_call, scheduler));
     call->scheduler = scheduler;
     call->side_state = SIDE_QUEUED;
     call->task.start = start;
@@ -32,13 +34,13 @@ static void consume_down(struct tri__node *node, void *consumer)
     struct tri_call *call = tri_container_of(node, struct tri_call, down_node);
     uint32_t bits = tri__bits_take(call, &call->down, TRI__CLOSED) & ~(uint32_t)TRI__CLOSED;
 
-    if (call->side_state == SIDE_LEAVING) {
+    if ((bits & TRI__START) != 0) {
+        begin(call, consumer);
+    } else if (call->side_state == SIDE_LEAVING) {
         /* This was the pop that the call had to wait for. */
         tri__post_up(call, TRI__DONE);
         return;
     }
-    if ((bits & TRI__START) != 0)
-        begin(call, consumer);
     call->seen |= bits;
     if ((call->waiting_for & bits) != 0)
         tri__fiber_wake(call->fiber);

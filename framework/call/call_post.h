@@ -6,6 +6,7 @@
  * | down           | fetch_or, fetch_and acq_rel  | acquire                           |
  * | up             | fetch_or, exchange acq_rel   | none                              |
  * | inbox, outbox  | CAS release                  | exchange acquire                  |
+ * | - of one only  | relaxed, before the bit      | relaxed, after the bit            |
  * | code           | CAS release                  | acquire                           |
  * | drained, taken | release                      | acquire: with it goes the inline  |
  * |                |                              | message's or chunk's memory       |
@@ -25,6 +26,13 @@ void tri__chunks_free(struct tri__chunk *chunk);
 
 /* Gives a slot back when both sides are through with it. Thread: the reactor's. */
 void tri__call_free_if_over(struct tri_call *call);
+
+/* Thread: the reactor's. */
+static inline void tri__call_clear_deadline(struct tri_call *call)
+{
+    if (call->has_deadline)
+        tri__timer_clear(call->table->wheel, &call->deadline);
+}
 
 /*
  * For a call whose handler runs on the reactor itself both sides are one thread, and a locked
@@ -72,7 +80,11 @@ static inline void tri__post_up(struct tri_call *call, uint32_t bits)
         tri__poster_add(poster, lane, node);
 }
 
-/* The inbox and the outbox each have one producer, so the push is a loop in form only. */
+/*
+ * The inbox and the outbox each have one producer, so the push is a loop in form only. Where only
+ * one payload goes that way, before START or with STATUS, the bit that follows publishes it and
+ * nothing else is ever put there: loads and stores do.
+ */
 static inline void tri__inbox_push(struct tri_call *call, struct tri__message *message)
 {
     message->next = atomic_load_explicit(&call->inbox, memory_order_relaxed);
@@ -81,12 +93,36 @@ static inline void tri__inbox_push(struct tri_call *call, struct tri__message *m
         ;
 }
 
+static inline struct tri__message *tri__inbox_take(struct tri_call *call)
+{
+    if (call->method->requests_stream)
+        return atomic_exchange_explicit(&call->inbox, NULL, memory_order_acquire);
+    struct tri__message *message = atomic_load_explicit(&call->inbox, memory_order_relaxed);
+
+    atomic_store_explicit(&call->inbox, NULL, memory_order_relaxed);
+    return message;
+}
+
 static inline void tri__outbox_push(struct tri_call *call, struct tri__chunk *chunk)
 {
     chunk->next = atomic_load_explicit(&call->outbox, memory_order_relaxed);
+    if (!call->method->replies_stream) {
+        atomic_store_explicit(&call->outbox, chunk, memory_order_relaxed);
+        return;
+    }
     while (!atomic_compare_exchange_weak_explicit(&call->outbox, &chunk->next, chunk,
                                                   memory_order_release, memory_order_relaxed))
         ;
+}
+
+static inline struct tri__chunk *tri__outbox_take(struct tri_call *call)
+{
+    if (call->method->replies_stream)
+        return atomic_exchange_explicit(&call->outbox, NULL, memory_order_acquire);
+    struct tri__chunk *chunk = atomic_load_explicit(&call->outbox, memory_order_relaxed);
+
+    atomic_store_explicit(&call->outbox, NULL, memory_order_relaxed);
+    return chunk;
 }
 
 /* What has ended the call; the first one wins. Returns: what it is now. */

@@ -55,8 +55,7 @@ struct tri__message *tri__side_take_message(struct tri_call *call)
 {
     if (call->messages == NULL) {
         /* The inbox comes newest first. */
-        struct tri__message *message =
-            atomic_exchange_explicit(&call->inbox, NULL, memory_order_acquire);
+        struct tri__message *message = tri__inbox_take(call);
 
         while (message != NULL) {
             struct tri__message *next = message->next;

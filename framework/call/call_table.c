@@ -88,8 +88,7 @@ struct tri_call *tri__call_open(struct tri__call_table *table, void *link,
 
     table->idle = *idle_link(call);
     table->live++;
-    /* All but the inline buffers, which are written before they are read. */
-    memset(call, 0, offsetof(struct tri_call, inline_message));
+    memset(call, 0, offsetof(struct tri_call, scheduler));
     call->table = table;
     call->link = link;
     call->budget = budget;
@@ -100,7 +99,6 @@ struct tri_call *tri__call_open(struct tri__call_table *table, void *link,
     call->deadline_at = TRI__NEVER;
     call->allowed = table->limits->stream_window;
     tri__list_init(&call->in_link);
-    tri__list_init(&call->in_reservations);
     call->down_node.kind = &tri__call_down_kind;
     call->up_node.kind = &tri__call_up_kind;
     return call;
@@ -147,6 +145,20 @@ static void give_fields(struct tri__call_table *table, struct tri__fields *field
     table->idle_fields_count++;
 }
 
+/* What few calls have. */
+static void free_extras(struct tri_call *call)
+{
+    if (call->has_status_memory)
+        tri__free(call->status_memory);
+    if (!call->has_returned)
+        return;
+    if (call->headers != NULL || call->trailers != NULL || call->failure != NULL) {
+        tri__free(call->headers);
+        tri__free(call->trailers);
+        tri__free(call->failure);
+    }
+}
+
 void tri__call_free_if_over(struct tri_call *call)
 {
     struct tri__call_table *table = call->table;
@@ -154,19 +166,15 @@ void tri__call_free_if_over(struct tri_call *call)
     if (call->wire_state != TRI__WIRE_CLOSED || !call->is_done)
         return;
     tri_assert(atomic_load_explicit(&call->up, memory_order_acquire) == 0);
-    tri__timer_clear(table->wheel, &call->deadline);
+    tri__call_clear_deadline(call);
     tri__call_release(call);
-    tri__messages_free(atomic_exchange_explicit(&call->inbox, NULL, memory_order_acquire));
+    /* The other side is through with both, or has never seen them: its DONE came before. */
+    tri__messages_free(atomic_load_explicit(&call->inbox, memory_order_acquire));
     tri__messages_free(call->assembling);
-    tri__chunks_free(atomic_exchange_explicit(&call->outbox, NULL, memory_order_acquire));
+    tri__chunks_free(atomic_load_explicit(&call->outbox, memory_order_acquire));
     tri__chunks_free(call->out_first);
     give_fields(table, call->metadata);
-    if (call->has_extras) {
-        tri__free(call->headers);
-        tri__free(call->trailers);
-        tri__free(call->failure);
-        tri__free(call->status_memory);
-    }
+    free_extras(call);
     table->wire->freed(call);
     tri__peer_unref(call->peer);
     *idle_link(call) = table->idle;

@@ -61,6 +61,14 @@ static void drop_unsent_output(struct tri_call *call)
     call->out_last = begun;
 }
 
+static void set_deadline(struct tri_call *call, void (*fire)(struct tri__timer *), uint64_t when)
+{
+    tri__call_clear_deadline(call);
+    call->has_deadline = true;
+    tri__timer_init(&call->deadline, fire);
+    tri__timer_set(call->table->wheel, &call->deadline, when);
+}
+
 static void give_up(struct tri__timer *timer)
 {
     struct tri_call *call = tri_container_of(timer, struct tri_call, deadline);
@@ -72,15 +80,18 @@ static void give_up(struct tri__timer *timer)
 /*
  * Ends the call from the wire's side: with trailers, or with a reset when the peer opens no window
  * for what has to go before them. The handler, if there is one, is told, and may take its time.
+ * `memory`, which may be NULL, is what `text` stands in, and is the call's from now on.
  */
-static void end(struct tri_call *call, tri_code code, const char *text)
+static void end(struct tri_call *call, tri_code code, const char *text, char *memory)
 {
     if (call->wire_state != TRI__WIRE_OPEN)
         return;
     call->wire_state = TRI__WIRE_ENDING;
     call->status_code = tri__call_set_code(call, code);
-    if (call->status_code == code)
-        call->status_text = text;
+    call->has_status_text = call->status_code == code;
+    call->status_text = text;
+    call->has_status_memory = memory != NULL;
+    call->status_memory = memory;
     if (call->is_dispatched && !call->is_done)
         tri__post_down(call, TRI__CANCEL);
     call->is_done = call->is_done || !call->is_dispatched;
@@ -89,10 +100,7 @@ static void end(struct tri_call *call, tri_code code, const char *text)
     drop_unsent_output(call);
     if (call->has_headers) {
         call->table->wire->resume(call);
-        tri__timer_clear(call->table->wheel, &call->deadline);
-        tri__timer_init(&call->deadline, give_up);
-        tri__timer_set(call->table->wheel, &call->deadline,
-                       tri__time_after(*call->table->now, PATIENCE));
+        set_deadline(call, give_up, tri__time_after(*call->table->now, PATIENCE));
     } else {
         call->has_headers = true;
         call->table->wire->respond(call, false);
@@ -103,12 +111,12 @@ void tri__call_refuse(struct tri_call *call, uint16_t http_status, tri_code code
 {
     call->http_status = http_status;
     count_up(&call->table->refused);
-    end(call, code, text);
+    end(call, code, text, NULL);
 }
 
 void tri__call_abandon(struct tri_call *call, tri_code code, const char *text)
 {
-    end(call, code, text);
+    end(call, code, text, NULL);
 }
 
 void tri__call_fail_wire(struct tri_call *call, tri_code code, const char *format, ...)
@@ -121,17 +129,16 @@ void tri__call_fail_wire(struct tri_call *call, tri_code code, const char *forma
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    tri__free(call->status_memory);
-    call->status_memory = tri__strdup(text);
-    call->has_extras = true;
     if (!call->is_dispatched)
         count_up(&call->table->refused);
-    end(call, code, call->status_memory != NULL ? call->status_memory : "");
+    char *memory = tri__strdup(text);
+
+    end(call, code, memory != NULL ? memory : "", memory);
 }
 
 const char *tri__call_status(struct tri_call *call, tri_code *code, size_t *size)
 {
-    if (call->wire_state == TRI__WIRE_ENDING && call->status_text != NULL) {
+    if (call->wire_state == TRI__WIRE_ENDING && call->has_status_text) {
         *code = call->status_code;
         *size = strlen(call->status_text);
         return call->status_text;
@@ -147,14 +154,19 @@ const char *tri__call_status(struct tri_call *call, tri_code *code, size_t *size
 static void deadline_passed(struct tri__timer *timer)
 {
     end(tri_container_of(timer, struct tri_call, deadline), TRI_DEADLINE_EXCEEDED,
-        "the deadline has passed");
+        "the deadline has passed", NULL);
 }
 
+/*
+ * Nobody else knows of the call yet: the push of its node publishes what stands here, so no
+ * read-modify-write is needed.
+ */
 static void dispatch(struct tri_call *call, uint32_t bits)
 {
     call->is_dispatched = true;
     count_up(&call->table->started);
-    tri__post_down(call, TRI__START | bits);
+    atomic_store_explicit(&call->down, TRI__START | bits, memory_order_relaxed);
+    tri__poster_add(call->table->poster, call->down_lane, &call->down_node);
 }
 
 void tri__call_accept(struct tri_call *call, const struct tri__method *method, tri_duration timeout,
@@ -171,10 +183,8 @@ void tri__call_accept(struct tri_call *call, const struct tri__method *method, t
         return;
     }
     call->deadline_at = tri__time_after(*table->now, timeout);
-    if (call->deadline_at != TRI__NEVER) {
-        tri__timer_init(&call->deadline, deadline_passed);
-        tri__timer_set(table->wheel, &call->deadline, call->deadline_at);
-    }
+    if (call->deadline_at != TRI__NEVER)
+        set_deadline(call, deadline_passed, call->deadline_at);
     /* With one request there is nothing to do for a handler before that is whole. */
     if (method->requests_stream)
         dispatch(call, 0);
@@ -184,7 +194,8 @@ void tri__call_accept(struct tri_call *call, const struct tri__method *method, t
 static bool inline_is_free(const struct tri_call *call)
 {
     return call->message_size <= TRI__INLINE_SIZE - sizeof(struct tri__message) &&
-           atomic_load_explicit(&call->taken, memory_order_acquire) == call->delivered;
+           (call->delivered == 0 ||
+            atomic_load_explicit(&call->taken, memory_order_acquire) == call->delivered);
 }
 
 /* Memory for the message whose prefix has come; `available` bytes of it are at hand. */
@@ -232,9 +243,14 @@ static bool grow_message(struct tri_call *call, size_t wanted)
 static void deliver(struct tri_call *call, struct tri__message *message)
 {
     call->delivered += (uint64_t)message->size + TRI__PREFIX_SIZE;
-    tri__inbox_push(call, message);
-    if (call->is_dispatched)
+    if (call->is_dispatched) {
+        tri__inbox_push(call, message);
         tri__post_down(call, TRI__MESSAGE);
+    } else {
+        /* Nobody else knows of the call yet. */
+        message->next = atomic_load_explicit(&call->inbox, memory_order_relaxed);
+        atomic_store_explicit(&call->inbox, message, memory_order_relaxed);
+    }
 }
 
 /*
@@ -269,7 +285,7 @@ static void finish_message(struct tri_call *call)
     call->assembling = NULL;
     call->prefix_size = 0;
     call->messages_received++;
-    if (call->is_large && call->reserved != 0)
+    if (call->is_large && call->is_granted)
         call->reserved_to = call->delivered + message->size + TRI__PREFIX_SIZE;
     else if (call->is_large)
         tri__call_release(call); /* it came by the window alone, before its turn */
@@ -335,7 +351,8 @@ static bool begin_message(struct tri_call *call, size_t available)
         else
             tri__call_reserve(call);
     }
-    tri__call_return_credit(call);
+    if (call->allowed - call->received + available < (uint64_t)call->message_size + TRI__CREDIT_LOW)
+        tri__call_return_credit(call);
     return true;
 }
 
@@ -359,7 +376,7 @@ static size_t take_prefix(struct tri_call *call, const uint8_t *bytes, size_t si
 void tri__call_receive(struct tri_call *call, const uint8_t *bytes, size_t size)
 {
     call->received += size;
-    if (call->reserved != 0)
+    if (call->is_granted)
         call->progress_at = *call->table->now;
     while (call->wire_state == TRI__WIRE_OPEN) {
         if (call->prefix_size < TRI__PREFIX_SIZE) {
@@ -424,7 +441,7 @@ void tri__call_closed(struct tri_call *call, tri_code code)
         call->is_done = true;
     drop_input(call);
     drop_output(call);
-    tri__timer_clear(call->table->wheel, &call->deadline);
+    tri__call_clear_deadline(call);
     tri__call_free_if_over(call);
 }
 
@@ -492,7 +509,7 @@ size_t tri__call_output(struct tri_call *call, uint8_t *out, size_t size, bool *
 /* The outbox comes newest first. */
 static void take_output(struct tri_call *call)
 {
-    struct tri__chunk *chunk = atomic_exchange_explicit(&call->outbox, NULL, memory_order_acquire);
+    struct tri__chunk *chunk = tri__outbox_take(call);
     struct tri__chunk *first = NULL;
     struct tri__chunk *last = chunk;
     size_t size = 0;
@@ -563,8 +580,6 @@ static void consume_up(struct tri__node *node, void *consumer)
     }
     if ((bits & TRI__DONE) != 0) {
         call->is_done = true;
-        call->has_extras = call->has_extras || call->headers != NULL || call->trailers != NULL ||
-                           call->failure != NULL;
         count_up(&call->table->finished);
         tri__call_free_if_over(call);
     }

@@ -37,6 +37,7 @@ struct tri__scheduler {
     void *owner;
     uint64_t stall_limit; /* ns */
     uint64_t now;         /* when a fiber was last resumed or left */
+    uint64_t ticks_at;    /* of tri__clock_may_have_moved */
 
     void *native; /* the thread's own context while a fiber runs */
     struct tri__fiber *current;

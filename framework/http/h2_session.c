@@ -256,13 +256,13 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, drain_ping);
     }
     if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
-        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
+        nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) != 0)
         return 0;
     void *stream = stream_of(h2, frame->hd.stream_id);
-    bool takes_reset = stream == NULL || h2->events->stream_takes_reset == NULL ||
-                       h2->events->stream_takes_reset(h2->connection, stream);
 
-    if (takes_reset && nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0)
+    if (stream == NULL || h2->events->stream_takes_reset == NULL ||
+        h2->events->stream_takes_reset(h2->connection, stream))
         tri__h2_reset(h2, frame->hd.stream_id, TRI__H2_NO_ERROR, false, h2->now);
     return 0;
 }
@@ -497,12 +497,11 @@ size_t tri__h2_queued(const struct tri__h2 *h2)
     return nghttp2_session_get_outbound_queue_size(h2->session);
 }
 
-/* 8 KiB of header list at 33 bytes each, and the few of our own. */
-#define FIELDS_MAX 272
+/* More than that is rare, and an array for all that is possible would be pages of stack. */
+#define FIELDS_USUAL 16
 
-static size_t to_nv(nghttp2_nv *nv, const struct tri__field *fields, size_t count)
+static void to_nv(nghttp2_nv *nv, const struct tri__field *fields, size_t count)
 {
-    tri_assert(count <= FIELDS_MAX);
     for (size_t i = 0; i < count; i++) {
         nv[i] = (nghttp2_nv){
             .name = (uint8_t *)(uintptr_t)fields[i].name,
@@ -514,27 +513,38 @@ static size_t to_nv(nghttp2_nv *nv, const struct tri__field *fields, size_t coun
                          : NGHTTP2_NV_FLAG_NONE,
         };
     }
-    return count;
+}
+
+/* `provider` NULL with `is_trailers` false: a response without a body. */
+static int submit(struct tri__h2 *h2, int32_t id, const struct tri__field *fields, size_t count,
+                  bool is_trailers, const nghttp2_data_provider *provider)
+{
+    nghttp2_nv usual[FIELDS_USUAL];
+    nghttp2_nv *nv = count <= FIELDS_USUAL ? usual : tri__alloc(count * sizeof(*nv));
+
+    if (nv == NULL)
+        return -ENOMEM;
+    to_nv(nv, fields, count);
+    int r = is_trailers ? nghttp2_submit_trailer(h2->session, id, nv, count)
+                        : nghttp2_submit_response(h2->session, id, nv, count, provider);
+
+    if (nv != usual)
+        tri__free(nv);
+    return r == 0 ? 0 : -ENOMEM;
 }
 
 int tri__h2_submit_response(struct tri__h2 *h2, int32_t id, const struct tri__field *fields,
                             size_t count, void *stream)
 {
-    nghttp2_nv nv[FIELDS_MAX];
     nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = on_read};
 
-    return nghttp2_submit_response(h2->session, id, nv, to_nv(nv, fields, count),
-                                   stream != NULL ? &provider : NULL) == 0
-               ? 0
-               : -ENOMEM;
+    return submit(h2, id, fields, count, false, stream != NULL ? &provider : NULL);
 }
 
 int tri__h2_submit_trailers(struct tri__h2 *h2, int32_t id, const struct tri__field *fields,
                             size_t count)
 {
-    nghttp2_nv nv[FIELDS_MAX];
-
-    return nghttp2_submit_trailer(h2->session, id, nv, to_nv(nv, fields, count)) == 0 ? 0 : -ENOMEM;
+    return submit(h2, id, fields, count, true, NULL);
 }
 
 void tri__h2_resume(struct tri__h2 *h2, int32_t id)

@@ -49,6 +49,7 @@ struct tri__link_events {
 };
 
 struct tri__out_buffer;
+struct tri__answer;
 
 /* What a reactor has for its links. */
 struct tri__link_host {
@@ -64,6 +65,7 @@ struct tri__link_host {
     struct tri__list dirty; /* with something to write, perhaps */
     struct tri__list held;  /* with input that is left over */
     uint64_t turn;
+    struct tri__answer *answer;
     struct tri__out_buffer *idle_buffers;
     uint32_t idle_buffers_count;
     uint32_t count;

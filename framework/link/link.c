@@ -207,10 +207,13 @@ int tri__link_host_init(struct tri__link_host *host, const struct tri__link_host
     tri__list_init(&host->dirty);
     tri__list_init(&host->held);
     tri__call_table_init(&host->calls, &calls);
-    int r = tri__h2_memory_init(&host->h2_memory);
+    host->answer = tri__alloc(sizeof(*host->answer));
+    int r = host->answer != NULL ? tri__h2_memory_init(&host->h2_memory) : -ENOMEM;
 
-    if (r < 0)
+    if (r < 0) {
+        tri__free(host->answer);
         return r;
+    }
     tri__reactor_set_stage(config->reactor, TRI__STAGE_INPUT, tri__link_input_stage, host);
     tri__reactor_set_stage(config->reactor, TRI__STAGE_WRITE, tri__link_write_stage, host);
     return 0;
@@ -240,6 +243,7 @@ void tri__link_host_fini(struct tri__link_host *host)
         host->idle_buffers = buffer->next;
         tri__free(buffer);
     }
+    tri__free(host->answer);
     tri__call_table_fini(&host->calls);
     tri__h2_memory_fini(&host->h2_memory);
 }

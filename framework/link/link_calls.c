@@ -79,49 +79,74 @@ static void take_encoding(struct tri__request_head *head, const char *value, siz
     copy_text(head->encoding, sizeof(head->encoding), value, size);
 }
 
-static void take_pseudo(struct tri__link *link, struct tri_call *call, const char *name,
-                        size_t name_size, const char *value, size_t value_size)
+/* What is neither HTTP/2's nor gRPC's is the application's. */
+static void take_other(struct tri__link *link, struct tri_call *call, const char *name,
+                       size_t name_size, const char *value, size_t value_size)
 {
-    if (IS(name, name_size, ":path"))
-        take_path(link, value, value_size);
-    else if (IS(name, name_size, ":method"))
-        link->head.is_post = IS(value, value_size, "POST");
-    else if (IS(name, name_size, ":authority"))
+    if (name[0] != ':' && !tri__field_key_is_reserved(name, name_size))
         store(link, call, name, name_size, value, value_size);
 }
 
-/* A field of gRPC's own. Returns: false when it is none. */
-static bool take_grpc(struct tri__link *link, const char *name, size_t name_size, const char *value,
-                      size_t value_size)
-{
-    if (IS(name, name_size, "grpc-timeout"))
-        link->head.has_bad_timeout = tri__timeout_parse(value, value_size, &link->head.timeout) < 0;
-    else if (IS(name, name_size, "grpc-encoding"))
-        take_encoding(&link->head, value, value_size);
-    else
-        return false;
-    return true;
-}
-
+/*
+ * Told apart by their sizes first: a request has eight fields and more, and a comparison of each
+ * with each name would be a twentieth of what a call costs.
+ */
 static void stream_field(void *connection, void *stream, const uint8_t *name_bytes,
                          size_t name_size, const uint8_t *value_bytes, size_t value_size)
 {
     struct tri__link *link = connection;
+    struct tri__request_head *head = &link->head;
     struct tri_call *call = stream;
     const char *name = (const char *)name_bytes;
     const char *value = (const char *)value_bytes;
 
-    /* In the order of how often they come; the rest is looked up. */
-    if (name[0] == ':')
-        take_pseudo(link, call, name, name_size, value, value_size);
-    else if (IS(name, name_size, "te"))
-        return;
-    else if (IS(name, name_size, "content-type"))
-        call->content = (uint8_t)tri__content_type(value, value_size);
-    else if (IS(name, name_size, "user-agent") ||
-             (!take_grpc(link, name, name_size, value, value_size) &&
-              !tri__field_key_is_reserved(name, name_size)))
-        store(link, call, name, name_size, value, value_size);
+    switch (name_size) {
+    case sizeof("te") - 1:
+        if (IS(name, name_size, "te"))
+            return;
+        break;
+    case sizeof(":path") - 1:
+        if (IS(name, name_size, ":path")) {
+            take_path(link, value, value_size);
+            return;
+        }
+        break;
+    case sizeof(":method") - 1:
+        if (IS(name, name_size, ":method")) {
+            head->is_post = IS(value, value_size, "POST");
+            return;
+        }
+        break;
+    case sizeof(":authority") - 1:
+        if (IS(name, name_size, ":authority") || IS(name, name_size, "user-agent")) {
+            store(link, call, name, name_size, value, value_size);
+            return;
+        }
+        break;
+    case sizeof("content-type") - 1:
+        if (IS(name, name_size, "content-type")) {
+            call->content = (uint8_t)tri__content_type(value, value_size);
+            return;
+        }
+        if (IS(name, name_size, "grpc-timeout")) {
+            head->has_bad_timeout = tri__timeout_parse(value, value_size, &head->timeout) < 0;
+            return;
+        }
+        break;
+    case sizeof("grpc-encoding") - 1:
+        if (IS(name, name_size, "grpc-encoding")) {
+            take_encoding(head, value, value_size);
+            return;
+        }
+        break;
+    case sizeof("content-length") - 1:
+        if (IS(name, name_size, "content-length"))
+            return;
+        break;
+    default:
+        break;
+    }
+    take_other(link, call, name, name_size, value, value_size);
 }
 
 /*
@@ -213,25 +238,21 @@ static struct tri__field content_type_of(const struct tri_call *call)
     }
 }
 
-/* The size of a header list is bounded on its way in, so this array is large enough. */
-#define FIELDS_MAX 270
-
 static size_t add_fields(struct tri__field *fields, size_t count, const struct tri__fields *block)
 {
     size_t position = 0;
     struct tri__field field = {.is_static = false};
 
-    while (count < FIELDS_MAX && tri__fields_next(block, &position, &field.name, &field.name_size,
-                                                  &field.value, &field.value_size))
+    while (count < TRI__ANSWER_FIELDS &&
+           tri__fields_next(block, &position, &field.name, &field.name_size, &field.value,
+                            &field.value_size))
         fields[count++] = field;
     return count;
 }
 
-/* A message of 1,024 bytes, each of them coded, and U+FFFD for each that is no UTF-8. */
-#define MESSAGE_MAX TRI__PERCENT_MAX(1024)
-
-static size_t add_status(struct tri__field *fields, size_t count, struct tri_call *call, char *text)
+static size_t add_status(struct tri__answer *answer, size_t count, struct tri_call *call)
 {
+    struct tri__field *fields = answer->fields;
     tri_code code;
     size_t size;
     const char *message = tri__call_status(call, &code, &size);
@@ -241,9 +262,9 @@ static size_t add_status(struct tri__field *fields, size_t count, struct tri_cal
     field.value = tri__code_digits(code, &field.value_size);
     fields[count++] = field;
     if (size > 0) {
-        size = tri__percent_encode(text, MESSAGE_MAX, message, size);
-        fields[count++] =
-            (struct tri__field){"grpc-message", text, sizeof("grpc-message") - 1, size, false};
+        size = tri__percent_encode(answer->text, sizeof(answer->text), message, size);
+        fields[count++] = (struct tri__field){"grpc-message", answer->text,
+                                              sizeof("grpc-message") - 1, size, false};
     }
     /* Until the handler has returned its trailers are its own. */
     return call->has_returned ? add_fields(fields, count, call->trailers) : count;
@@ -252,8 +273,7 @@ static size_t add_status(struct tri__field *fields, size_t count, struct tri_cal
 static void respond(struct tri_call *call, bool has_body)
 {
     struct tri__link *link = call->link;
-    struct tri__field fields[FIELDS_MAX + 8]; /* large: not to be cleared for each call */
-    char text[MESSAGE_MAX];
+    struct tri__field *fields = link->host->answer->fields;
     size_t count = 0;
 
     fields[count++] = status_200;
@@ -269,7 +289,7 @@ static void respond(struct tri_call *call, bool has_body)
     if (has_body)
         count = add_fields(fields, count, call->headers);
     else
-        count = add_status(fields, count, call, text);
+        count = add_status(link->host->answer, count, call);
     if (tri__h2_submit_response(link->h2, call->stream_id, fields, count, has_body ? call : NULL) <
         0)
         tri__h2_reset(link->h2, call->stream_id, TRI__H2_INTERNAL_ERROR, false,
@@ -285,11 +305,10 @@ static size_t stream_output(void *connection, void *stream, uint8_t *out, size_t
     size_t filled = tri__call_output(call, out, size, is_end);
 
     if (*is_end) {
-        struct tri__field fields[FIELDS_MAX + 8];
-        char text[MESSAGE_MAX];
-        size_t count = add_status(fields, 0, call, text);
+        struct tri__answer *answer = link->host->answer;
+        size_t count = add_status(answer, 0, call);
 
-        if (tri__h2_submit_trailers(link->h2, call->stream_id, fields, count) < 0)
+        if (tri__h2_submit_trailers(link->h2, call->stream_id, answer->fields, count) < 0)
             tri__h2_reset(link->h2, call->stream_id, TRI__H2_INTERNAL_ERROR, false,
                           tri__link_now(link));
     }

@@ -5,12 +5,26 @@
 #define TRI_LINK_PRIVATE_H
 
 #include "connection_link.h"
+#include "wire_percent.h"
 
 #define TRI__OUT_BUFFER ((size_t)64 * 1024)
 
 struct tri__out_buffer {
     struct tri__out_buffer *next;
     uint8_t bytes[TRI__OUT_BUFFER];
+};
+
+/* The size of a header list is bounded on its way in, so this number is large enough. */
+#define TRI__ANSWER_FIELDS 270
+
+/*
+ * Where header blocks that go out are put together: of the reactor, since on the stack it would be
+ * pages of which each call probes every one.
+ */
+struct tri__answer {
+    struct tri__field fields[TRI__ANSWER_FIELDS + 8];
+    /* A message of 1,024 bytes, each of them coded, and U+FFFD for each that is no UTF-8. */
+    char text[TRI__PERCENT_MAX(1024)];
 };
 
 enum tri__link_state {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "assertion.h"
+
 enum frame_type {
     FRAME_DATA = 0,
     FRAME_HEADERS = 1,
@@ -142,8 +144,13 @@ static size_t least(size_t a, size_t b)
 }
 
 /* Collects the 9 bytes of a frame header. Returns how many bytes it took. */
-static size_t take_header(struct tri__guard *guard, const uint8_t *bytes, size_t size)
+static inline size_t take_header(struct tri__guard *guard, const uint8_t *bytes, size_t size)
 {
+    if (tri_likely(guard->header_size == 0 && size >= TRI__FRAME_HEADER_SIZE)) {
+        memcpy(guard->header, bytes, TRI__FRAME_HEADER_SIZE);
+        guard->header_size = TRI__FRAME_HEADER_SIZE;
+        return TRI__FRAME_HEADER_SIZE;
+    }
     size_t taken = least(size, (size_t)(TRI__FRAME_HEADER_SIZE - guard->header_size));
 
     memcpy(guard->header + guard->header_size, bytes, taken);

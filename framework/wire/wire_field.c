@@ -73,6 +73,8 @@ enum tri__content tri__content_type(const char *value, size_t size)
 {
     static const struct text grpc = TEXT("application/grpc");
 
+    if (size == grpc.size && memcmp(value, grpc.bytes, grpc.size) == 0)
+        return TRI__CONTENT_GRPC;
     if (size < grpc.size || strncasecmp(value, grpc.bytes, grpc.size) != 0)
         return TRI__CONTENT_NOT_GRPC;
     value += grpc.size;

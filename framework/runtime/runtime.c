@@ -66,9 +66,12 @@ static void inline_stalled(struct tri__scheduler *scheduler, const char *name, u
     report_stall(core->runtime, "reactor", name, held);
 }
 
+/* What the handler has said is taken up while the call is in the cache, before the next one runs. */
 static void inline_switched(struct tri__scheduler *scheduler)
 {
-    (void)scheduler;
+    struct tri__core *core = scheduler->owner;
+
+    tri__poster_consume_own(&scheduler->poster, tri__lane_inline_up(core->runtime), &core->reactor);
 }
 
 static const struct tri__scheduler_hooks inline_hooks = {.switched = inline_switched,
@@ -86,7 +89,8 @@ static bool run_inline(void *context)
         return false;
     bool has_more = tri__scheduler_run(scheduler, INLINE_BUDGET);
 
-    tri__poster_consume_own(&scheduler->poster, tri__lane_inline_up(core->runtime), &core->reactor);
+    /* Of calls that ended without a fiber, and of those whose node was waited for. */
+    inline_switched(scheduler);
     return has_more;
 }
 

@@ -17,7 +17,7 @@
 #define TRI__H2_PREFACE_SIZE 24
 #define TRI__FRAME_HEADER_SIZE 9
 /* What `turn_frames` can be at most. */
-#define TRI__TURN_FRAMES_MAX 128
+#define TRI__TURN_FRAMES_MAX 256
 
 struct tri__guard_limits {
     uint32_t turn_frames, turn_resets, turn_bytes;

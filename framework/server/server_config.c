@@ -73,7 +73,7 @@ static void fill_sizes(tri_limits *limits)
         limits->connection_receive_budget = limits->process_receive_budget / 4;
     DEFAULT(limits->emit_high_mark, 64 * KIB);
     DEFAULT(limits->emit_low_mark, limits->emit_high_mark / 2);
-    DEFAULT(limits->turn_frames, 64);
+    DEFAULT(limits->turn_frames, 256);
     DEFAULT(limits->turn_resets, 8);
     DEFAULT(limits->turn_bytes, 256 * KIB);
     DEFAULT(limits->outbound_pause_frames, 1000);

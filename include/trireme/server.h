@@ -58,7 +58,7 @@ typedef struct tri_limits {
     size_t emit_low_mark;             /* and at which it goes on; 32 KiB */
 
     /* Of one connection in one turn of the loop; what is above waits for the next turn. */
-    uint32_t turn_frames; /* 64, 128 at most */
+    uint32_t turn_frames; /* 256, which is the most too */
     uint32_t turn_resets; /* 8 */
     uint32_t turn_bytes;  /* 256 KiB */
 

@@ -95,7 +95,7 @@ static void each_wrong_field_is_named(void **state)
     WRONG_LIMIT(connection_window, 65534, "65535 to 2147483647");
     WRONG_LIMIT(emit_high_mark, 2147483648, "1 to 2147483647");
     WRONG_LIMIT(emit_low_mark, 65537, "1 to 65536");
-    WRONG_LIMIT(turn_frames, 129, "1 to 128");
+    WRONG_LIMIT(turn_frames, 257, "1 to 256");
     WRONG_LIMIT(turn_bytes, 16392, "16393 to 2147483647");
 }
 
@@ -234,7 +234,7 @@ static void defaults_are_those_of_the_header(void **state)
     assert_true(limits->process_receive_budget <= 1 << 30);
     assert_int_equal(limits->emit_high_mark, 64 << 10);
     assert_int_equal(limits->emit_low_mark, 32 << 10);
-    assert_int_equal(limits->turn_frames, 64);
+    assert_int_equal(limits->turn_frames, 256);
     assert_int_equal(limits->turn_resets, 8);
     assert_int_equal(limits->turn_bytes, 256 << 10);
     assert_int_equal(limits->outbound_pause_frames, 1000);

@@ -360,15 +360,12 @@ static void publish_if_held_long(struct tri_call *call)
 {
     struct tri__scheduler *scheduler = call->scheduler;
 
-    if (call->method->is_inline ||
-        !tri__clock_may_have_moved(scheduler->clock, &scheduler->ticks_at))
+    if (call->method->is_inline || !tri__scheduler_look_at_clock(scheduler))
         return;
-    uint64_t now = tri__now(scheduler->clock);
-
-    if (now - scheduler->poster.pushed_at >= TRI__HOLD_MAX - TRI__CLOCK_SHORT) {
+    if (scheduler->now - scheduler->poster.pushed_at >= TRI__HOLD_MAX - TRI__CLOCK_SHORT) {
         tri__side_publish(call, 0);
-        tri__poster_push(&scheduler->poster, now);
-        if (tri__poster_is_overdue(&scheduler->poster, now))
+        tri__poster_push(&scheduler->poster, scheduler->now);
+        if (tri__poster_is_overdue(&scheduler->poster, scheduler->now))
             tri__poster_settle(&scheduler->poster);
     }
 }

@@ -108,7 +108,7 @@ static void resume(struct tri__scheduler *scheduler, struct tri__fiber *fiber)
     scheduler->current = fiber;
     tri__fiber_enter(scheduler, fiber);
     scheduler->current = NULL;
-    scheduler->now = tri__now(scheduler->clock);
+    tri__scheduler_look_at_clock(scheduler);
 
     if (fiber->state == TRI__FIBER_IDLE) {
         tri__stack_pool_give(fiber->pool, fiber);

@@ -36,7 +36,7 @@ struct tri__scheduler {
     const struct tri__scheduler_hooks *hooks;
     void *owner;
     uint64_t stall_limit; /* ns */
-    uint64_t now;         /* when a fiber was last resumed or left */
+    uint64_t now;         /* as of the last look at the clock: TRI__CLOCK_SHORT old at most */
     uint64_t ticks_at;    /* of tri__clock_may_have_moved */
 
     void *native; /* the thread's own context while a fiber runs */
@@ -96,6 +96,15 @@ int tri__scheduler_start(struct tri__scheduler *scheduler, size_t stack_size,
  * Returns: whether there is more to do at once.
  */
 bool tri__scheduler_run(struct tri__scheduler *scheduler, uint32_t budget);
+
+/* Returns: whether there was need to read the clock. */
+static inline bool tri__scheduler_look_at_clock(struct tri__scheduler *scheduler)
+{
+    if (!tri__clock_may_have_moved(scheduler->clock, &scheduler->ticks_at))
+        return false;
+    scheduler->now = tri__now(scheduler->clock);
+    return true;
+}
 
 static inline bool tri__scheduler_is_idle(const struct tri__scheduler *scheduler)
 {

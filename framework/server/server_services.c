@@ -20,11 +20,23 @@ static const tri_method_config *config_of(const tri_service_config *config, cons
     return NULL;
 }
 
+static bool is_placement(tri_server *server, const char *kind, const char *name,
+                         tri_placement placement)
+{
+    if ((unsigned)placement <= TRI_PLACEMENT_INLINE)
+        return true;
+    tri__server_say(server, "%s %s: placement is %u; %u to %u is possible", kind, name,
+                    (unsigned)placement, TRI_PLACEMENT_DEFAULT, TRI_PLACEMENT_INLINE);
+    return false;
+}
+
 /* A configuration for a method that the service does not have is a spelling mistake. */
 static int check_config(tri_server *server, const tri_gen_service *service,
                         const tri_service_config *config)
 {
-    for (size_t i = 0; config != NULL && i < config->methods_count; i++) {
+    if (!is_placement(server, "service", service->name, config->placement))
+        return -EINVAL;
+    for (size_t i = 0; i < config->methods_count; i++) {
         const tri_method_config *method = &config->methods[i];
         bool is_known = false;
 
@@ -42,6 +54,8 @@ static int check_config(tri_server *server, const tri_gen_service *service,
                             method->method, method->stack_size, TRI__STACK_MIN, TRI__STACK_MAX);
             return -EINVAL;
         }
+        if (!is_placement(server, "method", method->method, method->placement))
+            return -EINVAL;
     }
     return 0;
 }

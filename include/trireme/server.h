@@ -34,7 +34,8 @@ typedef enum tri_switch {
 
 /*
  * Every limit that the peer's behaviour can reach. Zero means the default, which stands behind
- * each. Sizes are bytes.
+ * each. Sizes are bytes; a duration can be TRI_FOREVER. What makes no sense is refused by
+ * tri_server_new.
  */
 typedef struct tri_limits {
     size_t receive_message_max; /* one request message; 4 MiB. Above: RESOURCE_EXHAUSTED */

@@ -89,7 +89,8 @@ static void services_that_cannot_be_added(void **state)
 {
     static const tri_method_config unknown = {.method = "Tel"}, nameless = {.method = NULL},
                                    shallow = {.method = "Tell", .stack_size = 16383},
-                                   deep = {.method = "Tell", .stack_size = 268435457};
+                                   deep = {.method = "Tell", .stack_size = 268435457},
+                                   nowhere = {.method = "Tell", .placement = (tri_placement)3};
     static const char *const taken[] = {"test.Life", NULL};
     tri_gen_service old = service, other = service;
     tri_server *server = make(NULL);
@@ -110,6 +111,10 @@ static void services_that_cannot_be_added(void **state)
          "stack_size is 16383; 16384 to 268435456"},
         {&other, &servicer, TRI_SERVICE_CONFIG(.methods = &deep, .methods_count = 1), -EINVAL,
          "stack_size is 268435457"},
+        {&other, &servicer, TRI_SERVICE_CONFIG(.methods = &nowhere, .methods_count = 1), -EINVAL,
+         "method Tell: placement is 3; 0 to 2"},
+        {&other, &servicer, TRI_SERVICE_CONFIG(.placement = (tri_placement)7), -EINVAL,
+         "service test.Another: placement is 7; 0 to 2"},
         {&other, NULL, NULL, -EINVAL, "servicer is NULL"},
         {&old, &servicer, NULL, -EINVAL, "another version"},
     };

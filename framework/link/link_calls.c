@@ -249,6 +249,32 @@ static size_t add_status(struct tri__field *fields, size_t count, struct tri_cal
     return call->has_returned ? add_fields(fields, count, call->trailers) : count;
 }
 
+static void send_trailers(struct tri_call *call)
+{
+    struct tri__link *link = call->link;
+    struct tri__field fields[FIELDS_MAX + 8];
+    char text[MESSAGE_MAX];
+    size_t count = add_status(fields, 0, call, text);
+
+    if (tri__h2_submit_trailers(link->h2, call->stream_id, fields, count) < 0)
+        tri__h2_reset(link->h2, call->stream_id, TRI__H2_INTERNAL_ERROR, false,
+                      tri__link_now(link));
+}
+
+/*
+ * Trailers need no window, but output is asked for only when there is one: without output left they
+ * go now. What was submitted as the body is then not asked for any more.
+ */
+static bool end_without_output(struct tri_call *call)
+{
+    bool is_end;
+
+    tri__call_output(call, NULL, 0, &is_end);
+    if (is_end)
+        send_trailers(call);
+    return is_end;
+}
+
 static void respond(struct tri_call *call, bool has_body)
 {
     struct tri__link *link = call->link;
@@ -274,25 +300,20 @@ static void respond(struct tri_call *call, bool has_body)
         0)
         tri__h2_reset(link->h2, call->stream_id, TRI__H2_INTERNAL_ERROR, false,
                       tri__link_now(link));
+    else if (has_body)
+        end_without_output(call);
     tri__link_mark_dirty(link);
 }
 
 /* With the last byte of output the trailers go into the same write. */
 static size_t stream_output(void *connection, void *stream, uint8_t *out, size_t size, bool *is_end)
 {
-    struct tri__link *link = connection;
     struct tri_call *call = stream;
     size_t filled = tri__call_output(call, out, size, is_end);
 
-    if (*is_end) {
-        struct tri__field fields[FIELDS_MAX + 8];
-        char text[MESSAGE_MAX];
-        size_t count = add_status(fields, 0, call, text);
-
-        if (tri__h2_submit_trailers(link->h2, call->stream_id, fields, count) < 0)
-            tri__h2_reset(link->h2, call->stream_id, TRI__H2_INTERNAL_ERROR, false,
-                          tri__link_now(link));
-    }
+    (void)connection;
+    if (*is_end)
+        send_trailers(call);
     return filled;
 }
 
@@ -329,7 +350,8 @@ static void resume(struct tri_call *call)
 {
     struct tri__link *link = call->link;
 
-    tri__h2_resume(link->h2, call->stream_id);
+    if (!end_without_output(call))
+        tri__h2_resume(link->h2, call->stream_id);
     tri__link_mark_dirty(link);
 }
 

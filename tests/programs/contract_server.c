@@ -6,7 +6,8 @@
  *                   meta -> metadata comes back; big:N -> N bytes of x
  *     clientStream  fail -> ABORTED "stop"
  *     serverStream  count:N -> 0 to N-1; fail -> ABORTED "stop"
- *     biStream      fail -> ABORTED "stop"
+ *     biStream      fail -> ABORTED "stop"; headers -> response headers, with
+ *                   x-tri-early, but no reply
  */
 #include <errno.h>
 #include <getopt.h>
@@ -170,6 +171,11 @@ static tri_code bi_stream(tri_call *call, greeter_bi_stream_requests *requests,
     tri_each (request, greeter_bi_stream_next(requests)) {
         if (strcmp(request->name, "fail") == 0)
             return tri_call_fail(call, TRI_ABORTED, "stop");
+        if (strcmp(request->name, "headers") == 0) {
+            tri_call_add_header(call, "x-tri-early", "1");
+            tri_call_send_headers(call);
+            continue;
+        }
         reply.message = tri_call_printf(call, "Hello, %s!", request->name);
         if (greeter_bi_stream_emit(replies, &reply) != TRI_OK)
             break;

@@ -84,9 +84,9 @@ def test_many_readers_with_shut_windows(own):
     with H2(own, window=0, credit=False) as h2, H2(own) as other:
         streams = [h2.request("serverStream", ENDLESS) for _ in range(200)]
         quick_calls(other.works)
-        # 200 x the high mark of 64 KiB is what they may hold at most
+        # 200 x the high mark of 64 KiB is what they may hold, and a few times that before it is packed
         grown = (own.rss() - own.before) / 2**20
-        assert grown < 3 * GROWTH[harness.build], f"{grown:.1f} MiB for 200 parked streams"
+        assert grown < 4 * GROWTH[harness.build], f"{grown:.1f} MiB for 200 parked streams"
         for stream in streams:
             h2.send(h2raw.window_update(stream, 1000))
         h2.read_until(lambda: all(len(h2.streams[stream].data) == 1000 for stream in streams), 20, "1,000 bytes each")

@@ -182,9 +182,10 @@ struct tri_call {
     struct tri__peer *peer;
     struct tri__call_budget *budget; /* NULL when the connection is gone */
     struct tri__list in_reservations;
-    uint64_t progress_at; /* ns, of a reservation */
-    size_t reserved;      /* bytes of credit beyond the window; 0: none */
-    uint64_t reserved_to; /* of `delivered`: when that much is taken, it goes back */
+    uint64_t progress_at;   /* ns, of a reservation: when it last made progress */
+    uint64_t progress_from; /* and of `received`: from where it has to make more */
+    size_t reserved;        /* bytes of credit beyond the window; 0: none */
+    uint64_t reserved_to;   /* of `delivered`: when that much is taken, it goes back */
     struct tri__message *assembling;
     struct tri__chunk *out_first, *out_last;
     /* Bytes of the stream: come, put into the inbox, and that the peer may send in all. */

@@ -360,7 +360,7 @@ void tri__call_receive(struct tri_call *call, const uint8_t *bytes, size_t size)
 {
     call->received += size;
     if (call->reserved != 0)
-        call->progress_at = *call->table->now;
+        tri__call_note_progress(call);
     while (call->wire_state == TRI__WIRE_OPEN) {
         if (call->prefix_size < TRI__PREFIX_SIZE) {
             size_t taken = take_prefix(call, bytes, size);

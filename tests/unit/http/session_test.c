@@ -53,9 +53,7 @@ static void input_can_be_cut_anywhere(void **state)
     strcpy(wanted, events);
     assert_non_null(strstr(wanted, "ended 5 after 720\n"));
     for (size_t cut = 1; cut <= size; cut++) {
-        tri__h2_free(h2);
-        forget();
-        assert_int_equal(tri__h2_new(&h2, &config, &pool, &h2_events, &pool, now), 0);
+        renew(&h2_events);
         if (cut < size) {
             feed(bytes, cut, cut);
             feed(bytes + cut, size - cut, size);
@@ -77,8 +75,7 @@ static void output_can_be_cut_anywhere(void **state)
     for (size_t piece = 1; piece < wanted_size; piece++) {
         size_t size = 0, got;
 
-        tri__h2_free(h2);
-        assert_int_equal(tri__h2_new(&h2, &config, &pool, &h2_events, &pool, now), 0);
+        renew(&h2_events);
         while ((got = tri__h2_write(h2, out + size, piece)) > 0)
             size += got;
         assert_int_equal(size, wanted_size);
@@ -226,8 +223,7 @@ static void no_reset_for_a_stream_that_takes_none(void **state)
 
     (void)state;
     polite.stream_takes_reset = takes_no_reset;
-    tri__h2_free(h2);
-    assert_int_equal(tri__h2_new(&h2, &config, &pool, &polite, &pool, now), 0);
+    renew(&polite);
     talk();
     request(&body, 0, 0);
     talk();

@@ -215,7 +215,7 @@ static void a_reservation_ends_with_its_call(void **state)
     }
 }
 
-/* What holds a budget that others wait for must come at a rate; a byte now and then is not enough. */
+/* What holds a budget for which others wait must come at a rate: a byte now and then is no sign. */
 static void a_large_message_must_come_at_a_rate(void **state)
 {
     struct tri__method method = make_method(count_bytes, true, true);

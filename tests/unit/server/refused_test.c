@@ -1,7 +1,7 @@
 /*
  * Goal: where the kernel or a container refuses io_uring, or what a ring needs, tri_server_start
- * fails with that error, says why and what to do, and leaves nothing behind. Method: a child process
- * under a seccomp filter that lets io_uring_setup fail, as the profiles of containers do.
+ * fails with that error, says why and what to do, and leaves nothing behind. Method: a child
+ * process under a seccomp filter that lets io_uring_setup fail, as the profiles of containers do.
  */
 #define _GNU_SOURCE
 #include <stdarg.h>

@@ -219,7 +219,7 @@ static void no_reset_for_a_stream_that_takes_none(void **state)
 {
     struct tri__h2_events polite = h2_events;
     struct body body = {100, true};
-    struct seen_frame last;
+    struct seen_frame last = {0};
 
     (void)state;
     polite.stream_takes_reset = takes_no_reset;

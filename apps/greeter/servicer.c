@@ -1,6 +1,6 @@
-#include <string.h>
-
 #include "servicer.h"
+
+#include "names.h"
 
 const char *const greeter_names[] = {
     "org.apache.dubbo.samples.proto.Greeter",
@@ -22,31 +22,17 @@ static tri_code client_stream(tri_call *call, greeter_client_stream_requests *re
                               greeter_client_stream_replies *replies)
 {
     GreeterReply reply = GREETER_REPLY__INIT;
-    size_t size = 0, capacity = 256;
-    char *names = tri_call_alloc(call, capacity);
+    struct greeter_names names = {0};
 
     tri_each (request, greeter_client_stream_next(requests)) {
-        size_t length = strlen(request->name);
-
-        if (names != NULL && capacity - size < length + 2) {
-            capacity = 2 * (size + length + 2);
-            char *larger = tri_call_alloc(call, capacity);
-
-            if (larger != NULL)
-                memcpy(larger, names, size);
-            names = larger;
-        }
-        if (names == NULL)
+        if (greeter_names_add(call, &names, request->name) != TRI_OK)
             return tri_call_code(call);
-        memcpy(names + size, request->name, length);
-        size += length;
-        names[size++] = ' ';
     }
     /* The loop ends too when the client gives up: nothing is said, or stored, for half a stream. */
-    if (!tri_call_ended_ok(call) || names == NULL)
+    if (!tri_call_ended_ok(call))
         return tri_call_code(call);
-    names[size] = '\0';
-    reply.message = names;
+    if (names.text != NULL)
+        reply.message = names.text;
     return greeter_client_stream_emit(replies, &reply);
 }
 
@@ -54,18 +40,7 @@ static tri_code client_stream(tri_call *call, greeter_client_stream_requests *re
 static tri_code server_stream(tri_call *call, const GreeterRequest *request,
                               greeter_server_stream_replies *replies)
 {
-    GreeterReply reply = GREETER_REPLY__INIT;
-    const char *word = request->name;
-
-    while (*(word += strspn(word, " ")) != '\0') {
-        int length = (int)strcspn(word, " ");
-
-        reply.message = tri_call_printf(call, "%.*s", length, word);
-        if (greeter_server_stream_emit(replies, &reply) != TRI_OK)
-            break;
-        word += length;
-    }
-    return tri_call_code(call);
+    return greeter_emit_words(call, request->name, replies);
 }
 
 /* An answer to each request, at once. */

@@ -70,6 +70,34 @@ int tri__map_add(struct tri__map *map, const char *key, size_t size, void *value
     return 0;
 }
 
+/*
+ * What stands behind a gap, up to the next one, is moved into it unless its own place is behind it:
+ * a look-up ends at the first gap.
+ */
+void tri__map_remove(struct tri__map *map, const char *key, size_t size)
+{
+    if (map->count == 0)
+        return;
+    struct tri__map_entry *gap = find(map, key, size, hash_of(key, size));
+    size_t mask = map->capacity - 1;
+
+    if (gap->key == NULL)
+        return;
+    tri__free(gap->key);
+    map->count--;
+    for (size_t i = (size_t)(gap - map->entries + 1) & mask; map->entries[i].key != NULL;
+         i = (i + 1) & mask) {
+        size_t from_home = (i - (size_t)map->entries[i].hash) & mask;
+        size_t from_gap = (i - (size_t)(gap - map->entries)) & mask;
+
+        if (from_home >= from_gap) {
+            *gap = map->entries[i];
+            gap = &map->entries[i];
+        }
+    }
+    *gap = (struct tri__map_entry){.key = NULL};
+}
+
 void *tri__map_get(const struct tri__map *map, const char *key, size_t size)
 {
     if (map->count == 0)

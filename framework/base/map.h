@@ -24,6 +24,9 @@ struct tri__map {
 /* Returns: 0, -EEXIST when the key is there, -ENOMEM. Memory: the key is copied. */
 int tri__map_add(struct tri__map *map, const char *key, size_t size, void *value);
 
+/* Takes a key out again, if it is there. */
+void tri__map_remove(struct tri__map *map, const char *key, size_t size);
+
 /* Returns: the value, or NULL. */
 void *tri__map_get(const struct tri__map *map, const char *key, size_t size);
 

@@ -259,8 +259,9 @@ struct tri_call {
     const char *status_text;          /* has_status_text */
     char *status_memory;              /* has_status_memory: what that stands in */
     size_t reserved;                  /* is_granted: bytes of credit beyond the window */
-    uint64_t reserved_to; /* is_granted: of `delivered`: when that is taken, it goes back; or 0 */
-    uint64_t progress_at; /* is_granted: ns */
+    uint64_t reserved_to;   /* is_granted: of `delivered`: when that is taken, it goes back; or 0 */
+    uint64_t progress_at;   /* is_granted: ns, when it last made progress */
+    uint64_t progress_from; /* and of `received`: from where it has to make more */
 };
 
 /* No power of two: the same field of many calls spreads over the sets of a cache. */

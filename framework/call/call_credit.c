@@ -8,6 +8,9 @@
 #define LOOK_AGAIN ((int64_t)20 * 1000 * 1000)
 #define CHECK ((int64_t)500 * 1000 * 1000)
 
+/* The least that counts as progress. */
+#define PROGRESS_MIN 65536
+
 static void set_timer(struct tri__call_table *table)
 {
     int64_t period = !tri__list_is_empty(&table->waiting) ? LOOK_AGAIN : CHECK;
@@ -46,6 +49,7 @@ static bool grant(struct tri_call *call)
     call->progress_at = *table->now;
     call->is_waiting = false;
     call->is_granted = true;
+    call->progress_from = call->received;
     tri__list_remove(&call->in_reservations);
     tri__list_append(&table->granted, &call->in_reservations);
     tri__call_return_credit(call);
@@ -99,6 +103,21 @@ void tri__call_release(struct tri_call *call)
     grant_waiting(table);
 }
 
+static uint32_t progress_of(const struct tri_call *call)
+{
+    uint32_t part = call->message_size / 16;
+
+    return part > PROGRESS_MIN ? part : PROGRESS_MIN;
+}
+
+void tri__call_note_progress(struct tri_call *call)
+{
+    if (call->received - call->progress_from < progress_of(call))
+        return;
+    call->progress_from = call->received;
+    call->progress_at = *call->table->now;
+}
+
 void tri__call_reservations_tick(struct tri__timer *timer)
 {
     struct tri__call_table *table = tri_container_of(timer, struct tri__call_table, reservations);
@@ -111,11 +130,12 @@ void tri__call_reservations_tick(struct tri__timer *timer)
         if (call->assembling == NULL ||
             *table->now - call->progress_at < (uint64_t)table->limits->reservation_timeout)
             continue;
-        tri__call_fail_wire(
-            call, TRI_RESOURCE_EXHAUSTED,
-            "a message of %u bytes made no progress for %llu ms; %u bytes of it have come",
-            call->message_size, (unsigned long long)(table->limits->reservation_timeout / 1000000),
-            call->assembled);
+        tri__call_fail_wire(call, TRI_RESOURCE_EXHAUSTED,
+                            "a message of %u bytes came too slowly: %u bytes of it so far, and the "
+                            "last %u took more "
+                            "than %llu ms",
+                            call->message_size, call->assembled, progress_of(call),
+                            (unsigned long long)(table->limits->reservation_timeout / 1000000));
         tri__call_release(call);
         link = table->granted.next;
     }

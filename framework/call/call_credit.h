@@ -17,6 +17,13 @@ void tri__call_reserve(struct tri_call *call);
 /* Gives the reservation back, or leaves the queue; does no harm without either. */
 void tri__call_release(struct tri_call *call);
 
+/*
+ * Bytes have come for a call with a reservation. A sixteenth of the message, or 64 KiB if that is
+ * more, is progress; a byte now and then is not.
+ */
+void tri__call_note_progress(struct tri_call *call);
+
+/* Ends the calls whose message made no progress for the reservation's time. */
 void tri__call_reservations_tick(struct tri__timer *timer);
 
 /* A peer with less than this left wants credit before the next message begins. */

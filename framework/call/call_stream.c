@@ -8,7 +8,7 @@
 #include "call_side.h"
 
 /* Chunks grow with what is emitted between two flushes. */
-#define CHUNK_MIN 1024
+#define CHUNK_MIN 256
 #define CHUNK_MAX 16384
 
 /* Messages taken, or emitted, without a wait. */
@@ -36,11 +36,25 @@ static uint32_t bits_of(struct tri_call *call)
     return call->seen | atomic_load_explicit(&call->down, memory_order_acquire);
 }
 
+/*
+ * The size of the chunks follows the use that is made of them: a stream that publishes each small
+ * reply by itself must not hold a large chunk for each while its peer does not read.
+ */
+static void learn_capacity(struct tri_call *call, const struct tri__chunk *chunk)
+{
+    if (chunk->size > chunk->capacity / 4 * 3)
+        call->next_capacity =
+            chunk->capacity < CHUNK_MAX / 4 ? (uint16_t)(chunk->capacity * 4) : CHUNK_MAX;
+    else if (chunk->size < chunk->capacity / 4)
+        call->next_capacity = (uint16_t)(chunk->capacity / 4);
+}
+
 void tri__side_publish(struct tri_call *call, uint32_t bits)
 {
     struct tri__chunk *chunk = call->open;
 
     if (chunk != NULL && call->method->replies_stream) {
+        learn_capacity(call, chunk);
         call->open = NULL;
         call->published += chunk->size;
         call->headers_out = true;
@@ -255,12 +269,10 @@ static struct tri__chunk *make_chunk(struct tri_call *call, size_t size)
     size_t capacity = size;
 
     if (call->method->replies_stream) {
-        if (call->next_capacity < CHUNK_MIN)
-            call->next_capacity = CHUNK_MIN;
+        if (capacity < CHUNK_MIN)
+            capacity = CHUNK_MIN;
         if (capacity < call->next_capacity)
             capacity = call->next_capacity;
-        if (call->next_capacity < CHUNK_MAX)
-            call->next_capacity *= 4;
     }
     chunk = tri__alloc(sizeof(*chunk) + capacity);
     if (chunk != NULL)

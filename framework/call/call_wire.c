@@ -377,7 +377,7 @@ void tri__call_receive(struct tri_call *call, const uint8_t *bytes, size_t size)
 {
     call->received += size;
     if (call->is_granted)
-        call->progress_at = *call->table->now;
+        tri__call_note_progress(call);
     while (call->wire_state == TRI__WIRE_OPEN) {
         if (call->prefix_size < TRI__PREFIX_SIZE) {
             size_t taken = take_prefix(call, bytes, size);
@@ -506,12 +506,26 @@ size_t tri__call_output(struct tri_call *call, uint8_t *out, size_t size, bool *
     return filled;
 }
 
+/*
+ * What waits behind a peer that does not read is packed, so that its memory is about its bytes:
+ * into the room of the chunk before it goes a chunk that is mostly empty.
+ */
+static bool pack(struct tri__chunk *into, struct tri__chunk *chunk)
+{
+    if (chunk->size > chunk->capacity / 2 || into->capacity - into->size < chunk->size)
+        return false;
+    memcpy(into->bytes + into->size, chunk->bytes, chunk->size);
+    into->size += chunk->size;
+    chunk->next = NULL;
+    tri__chunks_free(chunk);
+    return true;
+}
+
 /* The outbox comes newest first. */
 static void take_output(struct tri_call *call)
 {
     struct tri__chunk *chunk = tri__outbox_take(call);
     struct tri__chunk *first = NULL;
-    struct tri__chunk *last = chunk;
     size_t size = 0;
 
     while (chunk != NULL) {
@@ -529,12 +543,21 @@ static void take_output(struct tri_call *call)
         return;
     }
     if (call->out_first == NULL) {
-        call->out_first = first;
+        call->out_first = call->out_last = first;
         call->output_at = *call->table->now;
-    } else {
-        call->out_last->next = first;
+        first = first->next;
     }
-    call->out_last = last;
+    call->out_last->next = NULL;
+    while (first != NULL) {
+        struct tri__chunk *next = first->next;
+
+        if (!pack(call->out_last, first)) {
+            first->next = NULL;
+            call->out_last->next = first;
+            call->out_last = first;
+        }
+        first = next;
+    }
     call->output_bytes += size;
     call->budget->output += size;
 }

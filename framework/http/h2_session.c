@@ -71,16 +71,14 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct tri__h2 *h2 = context;
     int32_t id = frame->hd.stream_id;
 
+    h2->list_size = 0;
+    h2->fields = 0;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
         h2->stream = NULL;
         h2->is_too_large = true; /* trailers of a request: of no use to gRPC, so nothing is kept */
-        h2->list_size = 0;
-        h2->fields = 0;
         return 0;
     }
     h2->highest_id = id;
-    h2->list_size = 0;
-    h2->fields = 0;
     h2->is_too_large = false;
     h2->stream = h2->has_failed ? NULL : h2->events->stream_begun(h2->connection, id);
     if (h2->stream == NULL) {
@@ -325,9 +323,8 @@ static nghttp2_option *make_options(const struct tri__h2_config *config)
 #endif
 #ifdef TRI__NGHTTP2_HAS_MAX_CONTINUATIONS
     nghttp2_option_set_max_continuations(option, config->continuation_max);
-#else
-    (void)config;
 #endif
+    (void)config;
     return option;
 }
 
@@ -348,10 +345,8 @@ static void announce_streams_max(struct tri__h2 *h2)
     h2->pending = frame;
     for (size_t at = TRI__FRAME_HEADER_SIZE; at + 6 <= h2->pending_size; at += 6) {
         if (frame[at] == 0 && frame[at + 1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) {
-            frame[at + 2] = (uint8_t)(h2->config->streams_max >> 24);
-            frame[at + 3] = (uint8_t)(h2->config->streams_max >> 16);
-            frame[at + 4] = (uint8_t)(h2->config->streams_max >> 8);
-            frame[at + 5] = (uint8_t)h2->config->streams_max;
+            for (size_t i = 0; i < 4; i++)
+                frame[at + 2 + i] = (uint8_t)(h2->config->streams_max >> (24 - 8 * i));
             return;
         }
     }
@@ -587,6 +582,11 @@ bool tri__h2_has_settings(const struct tri__h2 *h2)
 bool tri__h2_settings_acked(const struct tri__h2 *h2)
 {
     return h2->has_ack;
+}
+
+uint32_t tri__h2_peer_header_list_max(const struct tri__h2 *h2)
+{
+    return nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
 }
 
 bool tri__h2_is_in_headers(const struct tri__h2 *h2)

@@ -138,6 +138,9 @@ void tri__h2_shutdown(struct tri__h2 *h2);
 /* GOAWAY with an error and a reason, after which nothing more is read. */
 void tri__h2_terminate(struct tri__h2 *h2, enum tri__h2_error error, const char *reason);
 
+/* The largest header list that the peer takes (RFC 9113, 10.5.1); UINT32_MAX if it has not said. */
+uint32_t tri__h2_peer_header_list_max(const struct tri__h2 *h2);
+
 bool tri__h2_has_settings(const struct tri__h2 *h2); /* the peer's preface and SETTINGS have come */
 bool tri__h2_settings_acked(const struct tri__h2 *h2); /* and it has acknowledged ours */
 bool tri__h2_is_in_headers(const struct tri__h2 *h2);  /* a header block is incomplete */

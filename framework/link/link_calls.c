@@ -3,6 +3,7 @@
  * answer becomes header blocks.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "link_private.h"
@@ -270,6 +271,72 @@ static size_t add_status(struct tri__answer *answer, size_t count, struct tri_ca
     return call->has_returned ? add_fields(fields, count, call->trailers) : count;
 }
 
+static size_t list_size(const struct tri__field *fields, size_t count)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < count; i++)
+        size += fields[i].name_size + fields[i].value_size + 32;
+    return size;
+}
+
+/*
+ * A peer may drop, or take for an error, a header list that is larger than it has announced. What
+ * it must get is the status, at `fields[at]`: so the handler's trailers are left out, and then the
+ * message too. A call without its trailers has not gone well, though.
+ */
+static size_t fit_status(const struct tri_call *call, size_t at, size_t count)
+{
+    const struct tri__link *link = call->link;
+    struct tri__answer *answer = link->host->answer;
+    struct tri__field *fields = answer->fields;
+    uint32_t most = tri__h2_peer_header_list_max(link->h2);
+    size_t size = list_size(fields, count);
+    struct tri__field *message = &fields[at + 1];
+
+    if (tri_likely(size <= most || count == at + 1))
+        return count;
+    if (IS(fields[at].value, fields[at].value_size, "0")) {
+        fields[at].value = tri__code_digits(TRI_RESOURCE_EXHAUSTED, &fields[at].value_size);
+        int written = snprintf(answer->text, sizeof(answer->text),
+                               "the trailers have %zu bytes; the client takes %u", size, most);
+
+        *message = (struct tri__field){"grpc-message", answer->text, sizeof("grpc-message") - 1,
+                                       (size_t)written, false};
+        count = at + 2;
+    } else {
+        bool has_message = count > at + 1 && IS(message->name, message->name_size, "grpc-message");
+
+        count = at + 1 + (size_t)has_message;
+    }
+    return list_size(fields, count) <= most ? count : at + 1;
+}
+
+static void send_trailers(struct tri_call *call)
+{
+    struct tri__link *link = call->link;
+    struct tri__answer *answer = link->host->answer;
+    size_t count = fit_status(call, 0, add_status(answer, 0, call));
+
+    if (tri__h2_submit_trailers(link->h2, call->stream_id, answer->fields, count) < 0)
+        tri__h2_reset(link->h2, call->stream_id, TRI__H2_INTERNAL_ERROR, false,
+                      tri__link_now(link));
+}
+
+/*
+ * Trailers need no window, but output is asked for only when there is one: without output left they
+ * go now. What was submitted as the body is then not asked for any more.
+ */
+static bool end_without_output(struct tri_call *call)
+{
+    bool is_end;
+
+    tri__call_output(call, NULL, 0, &is_end);
+    if (is_end)
+        send_trailers(call);
+    return is_end;
+}
+
 static void respond(struct tri_call *call, bool has_body)
 {
     struct tri__link *link = call->link;
@@ -286,32 +353,38 @@ static void respond(struct tri_call *call, bool has_body)
         fields[count++] = TRI__FIELD("allow", "POST");
     if (call->tells_encodings)
         fields[count++] = TRI__FIELD("grpc-accept-encoding", "identity");
-    if (has_body)
-        count = add_fields(fields, count, call->headers);
-    else
-        count = add_status(link->host->answer, count, call);
+    size_t own = count, size = 0;
+    uint32_t most = tri__h2_peer_header_list_max(link->h2);
+
+    if (!has_body) {
+        count = fit_status(call, own, add_status(link->host->answer, own, call));
+    } else if (call->headers != NULL) {
+        count = add_fields(fields, own, call->headers);
+        size = list_size(fields, count);
+        count = size <= most ? count : own;
+    }
     if (tri__h2_submit_response(link->h2, call->stream_id, fields, count, has_body ? call : NULL) <
         0)
         tri__h2_reset(link->h2, call->stream_id, TRI__H2_INTERNAL_ERROR, false,
                       tri__link_now(link));
+    else if (size > most)
+        tri__call_fail_wire(call, TRI_RESOURCE_EXHAUSTED,
+                            "the response's headers have %zu bytes; the client takes %u", size,
+                            most);
+    else if (has_body && call->out_first == NULL)
+        end_without_output(call);
     tri__link_mark_dirty(link);
 }
 
 /* With the last byte of output the trailers go into the same write. */
 static size_t stream_output(void *connection, void *stream, uint8_t *out, size_t size, bool *is_end)
 {
-    struct tri__link *link = connection;
     struct tri_call *call = stream;
     size_t filled = tri__call_output(call, out, size, is_end);
 
-    if (*is_end) {
-        struct tri__answer *answer = link->host->answer;
-        size_t count = add_status(answer, 0, call);
-
-        if (tri__h2_submit_trailers(link->h2, call->stream_id, answer->fields, count) < 0)
-            tri__h2_reset(link->h2, call->stream_id, TRI__H2_INTERNAL_ERROR, false,
-                          tri__link_now(link));
-    }
+    (void)connection;
+    if (*is_end)
+        send_trailers(call);
     return filled;
 }
 
@@ -348,7 +421,8 @@ static void resume(struct tri_call *call)
 {
     struct tri__link *link = call->link;
 
-    tri__h2_resume(link->h2, call->stream_id);
+    if (!end_without_output(call))
+        tri__h2_resume(link->h2, call->stream_id);
     tri__link_mark_dirty(link);
 }
 

@@ -1,6 +1,7 @@
 /*
  * The life of a server: new, start, run, drain, free.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,31 +73,44 @@ int tri_server_listen(tri_server *server, const char *address)
     return 0;
 }
 
+/* What to do about an error of the system that keeps the engine or its threads from starting. */
+static const char *advice_on(int error)
+{
+    switch (error) {
+    case ENOSYS:
+        return "this kernel has no io_uring; Linux 6.1 or later is needed";
+    case EPERM:
+        return "io_uring is forbidden here: kernel.io_uring_disabled must be 0 (or 1, with this "
+               "process in kernel.io_uring_group), and a container's seccomp profile must allow "
+               "io_uring_setup, io_uring_enter and io_uring_register";
+    case EINVAL:
+        return "this kernel's io_uring is too old; Linux 6.1 or later is needed";
+    case ENOMEM:
+        return "there is no memory, or RLIMIT_MEMLOCK (ulimit -l) is too low for io_uring: raise "
+               "it";
+    case EMFILE:
+    case ENFILE:
+        return "no file descriptor is left: raise RLIMIT_NOFILE (ulimit -n)";
+    case EAGAIN:
+        return "no thread can be made: raise RLIMIT_NPROC (ulimit -u) or the container's limit, or "
+               "configure fewer reactors and workers";
+    default:
+        return NULL;
+    }
+}
+
 static void explain_engine(tri_server *server, int error)
 {
-    const char *advice = "see tri_server_error in the manual";
+    const char *advice = advice_on(-error);
+    const char *name = strerrorname_np(-error);
+    const char *words = strerrordesc_np(-error);
 
     if (server->error[0] != '\0')
         return;
-    switch (-error) {
-    case ENOSYS:
-        advice = "this kernel has no io_uring; Linux 6.1 or later is needed";
-        break;
-    case EPERM:
-        advice = "io_uring is forbidden here: see kernel.io_uring_disabled and the container's "
-                 "seccomp profile";
-        break;
-    case EINVAL:
-        advice = "this kernel's io_uring is too old; Linux 6.1 or later is needed";
-        break;
-    case ENOMEM:
-        advice = "no memory, or RLIMIT_MEMLOCK is too low for io_uring";
-        break;
-    default:
-        break;
-    }
-    tri__server_say(server, "cannot start with engine io_uring: error %d of the system; %s", -error,
-                    advice);
+    tri__server_say(server, "cannot start with engine io_uring and %u reactors: %s (%s)%s%s",
+                    server->config.reactors, name != NULL ? name : "an unknown error",
+                    words != NULL ? words : "", advice != NULL ? "; " : "",
+                    advice != NULL ? advice : "");
 }
 
 static int init_runtime(tri_server *server)

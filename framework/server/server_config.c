@@ -13,6 +13,11 @@
 #define GIB (1024 * MIB)
 #define THREADS_MAX 1024
 #define WINDOW_MAX 0x7fffffff
+#define MEMORY_MAX (1024 * GIB)
+/* Without overflow when a time is added, ns: 73 years. */
+#define DURATION_MAX (INT64_MAX / 4)
+/* The pseudo-header fields of a request, te and content-type, and two of the caller's. */
+#define HEADER_FIELDS_LEAST 8
 
 static int copy_config(struct tri_server *server, const tri_server_config *config)
 {
@@ -114,21 +119,67 @@ static void fill_defaults(tri_server_config *config)
     fill_rates(&config->limits);
 }
 
+/* What a field may be. A duration's own range is beside its `is_duration`. */
+struct range {
+    const char *field;
+    uint64_t value, least, most;
+};
+
 /* A value outside of what is possible; the line in the log says what would be right. */
-static bool is_within(struct tri_server *server, const char *field, uint64_t value, uint64_t least,
-                      uint64_t most)
+static bool are_within(struct tri_server *server, const struct range *ranges, size_t count)
 {
-    if (value >= least && value <= most)
-        return true;
-    tri__server_say(server, "configuration: %s is %llu; %llu to %llu is possible", field,
-                    (unsigned long long)value, (unsigned long long)least, (unsigned long long)most);
-    return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct range *range = &ranges[i];
+
+        if (range->value >= range->least && range->value <= range->most)
+            continue;
+        tri__server_say(server, "configuration: %s is %llu; %llu to %llu is possible", range->field,
+                        (unsigned long long)range->value, (unsigned long long)range->least,
+                        (unsigned long long)range->most);
+        return false;
+    }
+    return true;
 }
 
-static bool check(struct tri_server *server)
+/* A duration may also be TRI_FOREVER, but for `drain_limit`. */
+struct period {
+    const char *field;
+    tri_duration value, least, most;
+    bool may_be_forever;
+};
+
+static bool are_durations(struct tri_server *server, const struct period *periods, size_t count)
 {
-    const tri_server_config *config = &server->config;
-    const tri_limits *limits = &config->limits;
+    for (size_t i = 0; i < count; i++) {
+        const struct period *period = &periods[i];
+
+        if ((period->value >= period->least && period->value <= period->most) ||
+            (period->may_be_forever && period->value == TRI_FOREVER))
+            continue;
+        tri__server_say(server, "configuration: %s is %lld ns; %lld to %lld%s is possible",
+                        period->field, (long long)period->value, (long long)period->least,
+                        (long long)period->most, period->may_be_forever ? ", or TRI_FOREVER," : "");
+        return false;
+    }
+    return true;
+}
+
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+
+static bool check_top(struct tri_server *server, const tri_server_config *config)
+{
+    const struct range ranges[] = {
+        {"reactors", config->reactors, 1, THREADS_MAX},
+        {"workers", config->workers, 1, THREADS_MAX},
+        {"placement", (uint64_t)config->placement, TRI_PLACEMENT_WORKERS, TRI_PLACEMENT_INLINE},
+        {"pin", (uint64_t)config->pin, TRI_DEFAULT, TRI_OFF},
+        {"stack_overflow_report", (uint64_t)config->stack_overflow_report, TRI_DEFAULT, TRI_OFF},
+        {"stack_size", config->stack_size, TRI__STACK_MIN, TRI__STACK_MAX},
+    };
+    const struct period periods[] = {
+        {"drain_limit", config->drain_limit, 1, DURATION_MAX, false},
+        {"stall_warning", config->stall_warning, 1, DURATION_MAX, true},
+    };
 
     if (strcmp(config->engine, "auto") != 0 && strcmp(config->engine, "io_uring") != 0) {
         tri__server_say(server,
@@ -136,25 +187,88 @@ static bool check(struct tri_server *server)
                         config->engine);
         return false;
     }
-    return is_within(server, "reactors", config->reactors, 1, THREADS_MAX) &&
-           is_within(server, "workers", config->workers, 1, THREADS_MAX) &&
-           is_within(server, "placement", (uint64_t)config->placement, TRI_PLACEMENT_WORKERS,
-                     TRI_PLACEMENT_INLINE) &&
-           is_within(server, "stack_size", config->stack_size, TRI__STACK_MIN, TRI__STACK_MAX) &&
-           is_within(server, "drain_limit", (uint64_t)config->drain_limit, 1, INT64_MAX / 4) &&
-           is_within(server, "receive_message_max", limits->receive_message_max, 1,
-                     WINDOW_MAX / 2) &&
-           is_within(server, "send_message_max", limits->send_message_max, 1, UINT32_MAX) &&
-           is_within(server, "depth_max", limits->depth_max, 1, 1000) &&
-           is_within(server, "header_list_soft_max", limits->header_list_soft_max, 256,
-                     limits->header_list_hard_max) &&
-           is_within(server, "header_list_hard_max", limits->header_list_hard_max, 256, MIB) &&
-           is_within(server, "stream_window", limits->stream_window, 65535, WINDOW_MAX) &&
-           is_within(server, "connection_window", limits->connection_window, 65535, WINDOW_MAX) &&
-           is_within(server, "emit_high_mark", limits->emit_high_mark, 1, WINDOW_MAX) &&
-           is_within(server, "emit_low_mark", limits->emit_low_mark, 1, limits->emit_high_mark) &&
-           is_within(server, "turn_frames", limits->turn_frames, 1, TRI__TURN_FRAMES_MAX) &&
-           is_within(server, "turn_bytes", limits->turn_bytes, 16384 + 9, WINDOW_MAX);
+    return are_within(server, ranges, COUNT_OF(ranges)) &&
+           are_durations(server, periods, COUNT_OF(periods));
+}
+
+#define LIMIT(field, least, most)                                                                  \
+    {                                                                                              \
+#field, limits->field, least, most                                                         \
+    }
+
+static bool check_sizes(struct tri_server *server, const tri_limits *limits)
+{
+    const struct range ranges[] = {
+        LIMIT(receive_message_max, 1, WINDOW_MAX / 2),
+        LIMIT(send_message_max, 1, UINT32_MAX),
+        LIMIT(decoded_message_max, 1, MEMORY_MAX),
+        LIMIT(depth_max, 1, 1000),
+        LIMIT(header_list_soft_max, 256, limits->header_list_hard_max),
+        LIMIT(header_list_hard_max, 256, MIB),
+        LIMIT(header_fields_max, HEADER_FIELDS_LEAST, MIB / 32),
+        LIMIT(continuation_max, 1, 1000),
+        LIMIT(streams_max, 1, WINDOW_MAX),
+        LIMIT(connections_max, 1, WINDOW_MAX),
+        LIMIT(stream_window, 65535, WINDOW_MAX),
+        LIMIT(connection_window, 65535, WINDOW_MAX),
+        LIMIT(process_receive_budget, 4, MEMORY_MAX), /* a connection's is a quarter at most */
+        LIMIT(connection_receive_budget, 1, MEMORY_MAX),
+        LIMIT(emit_high_mark, 1, WINDOW_MAX),
+        LIMIT(emit_low_mark, 1, limits->emit_high_mark),
+        LIMIT(turn_frames, 1, TRI__TURN_FRAMES_MAX),
+        LIMIT(turn_resets, 1, WINDOW_MAX),
+        LIMIT(turn_bytes, 16384 + 9, WINDOW_MAX),
+        LIMIT(outbound_pause_frames, 1, limits->outbound_close_frames),
+        LIMIT(outbound_close_frames, 1, WINDOW_MAX),
+    };
+
+    return are_within(server, ranges, COUNT_OF(ranges));
+}
+
+/* A token that takes less than a nanosecond to come back would be no limit. */
+#define RATE_MAX 1000000000
+
+static bool check_rates(struct tri_server *server, const tri_limits *limits)
+{
+    const struct range ranges[] = {
+        LIMIT(reset_burst, 1, WINDOW_MAX),    LIMIT(reset_rate, 1, RATE_MAX),
+        LIMIT(glitch_burst, 1, WINDOW_MAX),   LIMIT(glitch_rate, 1, RATE_MAX),
+        LIMIT(settings_burst, 1, WINDOW_MAX), LIMIT(settings_rate, 1, RATE_MAX),
+        LIMIT(ping_burst, 1, WINDOW_MAX),     LIMIT(ping_rate, 1, RATE_MAX),
+    };
+
+    return are_within(server, ranges, COUNT_OF(ranges));
+}
+
+#define TIMEOUT(field, least)                                                                      \
+    {                                                                                              \
+#field, limits->field, least, DURATION_MAX, true                                           \
+    }
+
+static bool check_timeouts(struct tri_server *server, const tri_limits *limits)
+{
+    const struct period periods[] = {
+        TIMEOUT(handshake_timeout, 1),
+        TIMEOUT(headers_timeout, 1),
+        TIMEOUT(settings_ack_timeout, 1),
+        TIMEOUT(write_timeout, 1),
+        TIMEOUT(window_timeout, 1),
+        TIMEOUT(reservation_timeout, 1),
+        TIMEOUT(idle_timeout, 0), /* 0: none */
+        TIMEOUT(age_max, 0),
+        /* The kernel takes milliseconds, as an int. */
+        {"tcp_user_timeout", limits->tcp_user_timeout, TRI_MS(1), TRI_MS(INT32_MAX), true},
+    };
+
+    return are_durations(server, periods, COUNT_OF(periods));
+}
+
+static bool check(struct tri_server *server)
+{
+    const tri_limits *limits = &server->config.limits;
+
+    return check_top(server, &server->config) && check_sizes(server, limits) &&
+           check_rates(server, limits) && check_timeouts(server, limits);
 }
 
 static void spread(struct tri_server *server)

@@ -20,11 +20,23 @@ static const tri_method_config *config_of(const tri_service_config *config, cons
     return NULL;
 }
 
+static bool is_placement(tri_server *server, const char *kind, const char *name,
+                         tri_placement placement)
+{
+    if ((unsigned)placement <= TRI_PLACEMENT_INLINE)
+        return true;
+    tri__server_say(server, "%s %s: placement is %u; %u to %u is possible", kind, name,
+                    (unsigned)placement, TRI_PLACEMENT_DEFAULT, TRI_PLACEMENT_INLINE);
+    return false;
+}
+
 /* A configuration for a method that the service does not have is a spelling mistake. */
 static int check_config(tri_server *server, const tri_gen_service *service,
                         const tri_service_config *config)
 {
-    for (size_t i = 0; config != NULL && i < config->methods_count; i++) {
+    if (!is_placement(server, "service", service->name, config->placement))
+        return -EINVAL;
+    for (size_t i = 0; i < config->methods_count; i++) {
         const tri_method_config *method = &config->methods[i];
         bool is_known = false;
 
@@ -42,6 +54,8 @@ static int check_config(tri_server *server, const tri_gen_service *service,
                             method->method, method->stack_size, TRI__STACK_MIN, TRI__STACK_MAX);
             return -EINVAL;
         }
+        if (!is_placement(server, "method", method->method, method->placement))
+            return -EINVAL;
     }
     return 0;
 }
@@ -98,7 +112,31 @@ static int add_method(tri_server *server, struct tri__method *method,
 
     if (r == -EEXIST)
         tri__server_say(server, "%s is served already", path);
+    if (r < 0) {
+        tri__free(method->path);
+        method->path = NULL; /* no route leads here */
+    }
     return r;
+}
+
+static void free_service(struct tri__service *service)
+{
+    for (size_t i = 0; service->methods != NULL && i < service->count; i++)
+        tri__free(service->methods[i].path);
+    tri__free(service->methods);
+    tri__free(service);
+}
+
+/* Nothing of a service that could not be added whole is served. */
+static void take_back(tri_server *server, struct tri__service *service)
+{
+    for (size_t i = 0; service->methods != NULL && i < service->count; i++) {
+        const struct tri__method *method = &service->methods[i];
+
+        if (method->path != NULL)
+            tri__map_remove(&server->routes, method->path, method->path_size);
+    }
+    free_service(service);
 }
 
 static int add_service(tri_server *server, const tri_gen_service *service, const void *servicer,
@@ -114,12 +152,10 @@ static int add_service(tri_server *server, const tri_gen_service *service, const
         names_count++;
     if (added == NULL)
         return -ENOMEM;
-    added->next = server->services;
-    server->services = added;
     added->methods =
         tri__alloc_zeroed(names_count * service->methods_count + 1, sizeof(*added->methods));
     if (added->methods == NULL)
-        return -ENOMEM;
+        r = -ENOMEM;
     for (size_t i = 0; i < names_count; i++) {
         for (size_t j = 0; r == 0 && j < service->methods_count; j++) {
             if (has_function(&service->methods[j], servicer))
@@ -127,7 +163,13 @@ static int add_service(tri_server *server, const tri_gen_service *service, const
                                names[i], servicer, config);
         }
     }
-    return r;
+    if (r < 0) {
+        take_back(server, added);
+        return r;
+    }
+    added->next = server->services;
+    server->services = added;
+    return 0;
 }
 
 int tri_gen_serve(tri_server *server, const tri_gen_service *service, const void *servicer,
@@ -184,10 +226,7 @@ void tri__server_free_services(struct tri_server *server)
         struct tri__service *service = server->services;
 
         server->services = service->next;
-        for (size_t i = 0; i < service->count; i++)
-            tri__free(service->methods[i].path);
-        tri__free(service->methods);
-        tri__free(service);
+        free_service(service);
     }
     tri__map_fini(&server->routes);
 }

@@ -47,7 +47,8 @@ typedef struct tri_gen_service {
  * Adds a service. A NULL in the servicer table leaves that method UNIMPLEMENTED.
  *
  * Memory: `service` and `servicer` must outlive the server; `config` is copied.
- * Returns: 0; -EINVAL; -EEXIST when a name is taken; -EALREADY after the start; -ENOMEM.
+ * Returns: 0; -EINVAL; -EEXIST when a name is taken; -EALREADY after the start; -ENOMEM. Then
+ * nothing of the service has been added.
  */
 TRI_API int tri_gen_serve(tri_server *server, const tri_gen_service *service, const void *servicer,
                           const tri_service_config *config);

@@ -42,7 +42,10 @@ TRI_API bool tri_call_metadata_next(tri_call *call, size_t *position, const char
                                     tri_bytes *value);
 
 /*
- * Adds a response header: before the first emit, since the headers go out with it.
+ * Adds a response header: before the first emit, since the headers go out with it. For a client
+ * that has announced that it takes less than all of them (SETTINGS_MAX_HEADER_LIST_SIZE) the call
+ * ends RESOURCE_EXHAUSTED in their place; so it does for trailers, but a failure stays as it is and
+ * goes out without them.
  *
  * Memory: copied.
  * Returns: 0; -EINVAL for a key or a value that may not be sent; -EALREADY when the headers are

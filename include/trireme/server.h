@@ -34,7 +34,8 @@ typedef enum tri_switch {
 
 /*
  * Every limit that the peer's behaviour can reach. Zero means the default, which stands behind
- * each. Sizes are bytes.
+ * each. Sizes are bytes; a duration can be TRI_FOREVER. What makes no sense is refused by
+ * tri_server_new.
  */
 typedef struct tri_limits {
     size_t receive_message_max; /* one request message; 4 MiB. Above: RESOURCE_EXHAUSTED */
@@ -76,10 +77,11 @@ typedef struct tri_limits {
     tri_duration settings_ack_timeout; /* 10 s */
     tri_duration write_timeout;        /* a write that makes no progress; 60 s */
     tri_duration window_timeout;       /* output that waits for the peer's window alone; 60 s */
-    tri_duration reservation_timeout;  /* a large message that makes no progress; 10 s */
-    tri_duration idle_timeout;         /* a connection without calls; none */
-    tri_duration age_max;              /* a connection; none */
-    tri_duration tcp_user_timeout;     /* TCP_USER_TIMEOUT; 60 s */
+    /* For each 64 KiB, or sixteenth if that is more, of a message above the stream window; 10 s */
+    tri_duration reservation_timeout;
+    tri_duration idle_timeout;     /* a connection without calls; none */
+    tri_duration age_max;          /* a connection; none */
+    tri_duration tcp_user_timeout; /* TCP_USER_TIMEOUT; 60 s */
 } tri_limits;
 
 /*

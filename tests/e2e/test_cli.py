@@ -1,4 +1,5 @@
 """The command lines: listeners, what is printed, exit codes, and words that help."""
+import errno
 import os
 import re
 import socket
@@ -9,7 +10,7 @@ import pytest
 
 import harness
 from greeter import DATA_SERVICE, SERVICE
-from harness import READY, patience
+from harness import READY, patience, wait_until
 from stubs import Greeter
 
 
@@ -128,14 +129,20 @@ def test_host_name(greeter):
     server.stop()
 
 
+def refuses(path):
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == errno.ECONNREFUSED
+
+
 def test_abandoned_unix_socket_is_replaced(greeter, tmp_path):
     path = tmp_path / "greeter.sock"
     for _ in range(2):
         server = greeter(listen=[f"unix:{path}"])
         with Greeter(f"unix:{path}") as stub:
             stub.works()
-        server.kill()  # leaves the file behind
+        server.kill()  # leaves the file behind, and a ring that the kernel takes down a little later
         assert os.path.exists(path)
+        wait_until(lambda: refuses(path), what="the end of the killed server's socket")
     server = greeter(listen=[f"unix:{path}"])
     with Greeter(f"unix:{path}") as stub:
         stub.works()

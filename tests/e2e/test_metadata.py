@@ -121,3 +121,51 @@ def test_joined_values_cost_no_more_than_they_may(start, placement):
         h2.works()
     assert server.rss() - before < 16 * 2**20
     server.stop()
+
+
+def list_size(fields):
+    """As HTTP/2 counts a header list."""
+    return sum(len(name) + len(value) + 32 for name, value in fields.items())
+
+
+LONG = [("x-tri-echo", "h" * 300), ("x-tri-echo-bin", base64.b64encode(b"t" * 300).decode())]
+
+
+def test_headers_that_the_client_does_not_take(server):
+    """With SETTINGS_MAX_HEADER_LIST_SIZE one below what they need, there is a status that says so in their place."""
+    with H2(server) as h2:
+        response = h2.call(body=META, extra=LONG[:1])
+        needed = list_size(response.headers)
+        for most, status in (needed, h2raw.OK), (needed - 1, h2raw.RESOURCE_EXHAUSTED):
+            h2.send(h2raw.settings(_6=most))
+            response = h2.call(body=META, extra=LONG[:1])
+            assert response.status == status and ("x-tri-echo" in response.headers) == (status == h2raw.OK)
+        assert f"have {needed} bytes; the client takes {needed - 1}" in response.message and not response.data
+        h2.works()
+
+
+def test_trailers_that_the_client_does_not_take(server):
+    with H2(server) as h2:
+        response = h2.call(body=META, extra=LONG[1:])
+        needed = list_size(response.trailers)
+        for most, status in (needed, h2raw.OK), (needed - 1, h2raw.RESOURCE_EXHAUSTED):
+            h2.send(h2raw.settings(_6=most))
+            response = h2.call(body=META, extra=LONG[1:])
+            assert response.status == status and ("x-tri-trail-bin" in response.trailers) == (status == h2raw.OK)
+        assert f"have {needed} bytes; the client takes {needed - 1}" in response.message
+        assert list_size(response.trailers) < needed
+        h2.works()
+
+
+@pytest.mark.parametrize("least", [0, 10], ids=["nothing", "almost nothing"])
+def test_status_for_a_client_that_takes_hardly_any_headers(server, least):
+    """The status of a failure stays when even its message is too long; and a plain call works."""
+    with H2(server) as h2:
+        needed = list_size(h2.call(body=encode("fail")).headers)
+        h2.send(h2raw.settings(_6=least))
+        h2.works()
+        for most in (least, needed - 1, needed):
+            h2.send(h2raw.settings(_6=most))
+            response = h2.call(body=encode("fail"))
+            assert response.status == h2raw.INVALID_ARGUMENT
+            assert ("grpc-message" in response.trailers) == (most == needed)

@@ -153,6 +153,19 @@ def test_early_error_ends_the_stream(h2):
     h2.works()
 
 
+@pytest.mark.parametrize("body, method, status", [
+    (encode("Ada", "fail"), "biStream", h2raw.ABORTED), (ADA, "noSuchMethod", UNIMPLEMENTED)],
+                         ids=["a handler's error", "an unknown method"])
+def test_dubbo_python_is_not_reset(h2, body, method, status):
+    """The same with the content type of Dubbo-Python, which resets a failed call itself: no RST_STREAM comes."""
+    stream = h2.request(method, body, end=False, content_type="application/grpc+data")
+    assert h2.response(stream).status == status
+    h2.works()  # whatever followed the trailers came before this
+    h2.data(stream, ADA, end=True)
+    h2.works()
+    assert h2.streams[stream].reset is None
+
+
 def test_cancel_then_late_data(h2):
     """DATA that a client had queued when it reset its stream is no error of the connection."""
     for method in ("sayHello", "clientStream", "serverStream", "biStream"):

@@ -6,7 +6,8 @@
  *                   meta -> metadata comes back; big:N -> N bytes of x
  *     clientStream  fail -> ABORTED "stop"
  *     serverStream  count:N -> 0 to N-1; fail -> ABORTED "stop"
- *     biStream      fail -> ABORTED "stop"
+ *     biStream      fail -> ABORTED "stop"; headers -> response headers, with
+ *                   x-tri-early, but no reply
  */
 #include <errno.h>
 #include <getopt.h>
@@ -17,6 +18,7 @@
 #include <trireme/trireme.h>
 
 #include "greeter.trireme.h"
+#include "names.h"
 
 static const char help[] =
     "usage: contract-server PORT [SERVICE] [--placement workers|inline]\n"
@@ -82,40 +84,19 @@ static tri_code client_stream(tri_call *call, greeter_client_stream_requests *re
                               greeter_client_stream_replies *replies)
 {
     GreeterReply reply = GREETER_REPLY__INIT;
-    size_t size = 0, capacity = 4096;
-    char *names = malloc(capacity);
-    tri_code code = TRI_OK;
+    struct greeter_names names = {0};
 
     tri_each (request, greeter_client_stream_next(requests)) {
-        size_t length = strlen(request->name);
-
-        if (strcmp(request->name, "fail") == 0) {
-            code = tri_call_fail(call, TRI_ABORTED, "stop");
-            break;
-        }
-        if (names != NULL && capacity - size < length + 2) {
-            capacity = 2 * (size + length + 2);
-            char *larger = realloc(names, capacity);
-
-            if (larger == NULL)
-                free(names);
-            names = larger;
-        }
-        if (names == NULL) {
-            code = tri_call_fail(call, TRI_RESOURCE_EXHAUSTED, "no memory");
-            break;
-        }
-        memcpy(names + size, request->name, length);
-        size += length;
-        names[size++] = ' ';
+        if (strcmp(request->name, "fail") == 0)
+            return tri_call_fail(call, TRI_ABORTED, "stop");
+        if (greeter_names_add(call, &names, request->name) != TRI_OK)
+            return tri_call_code(call);
     }
-    if (code == TRI_OK && names != NULL && tri_call_ended_ok(call)) {
-        names[size] = '\0';
-        reply.message = names;
-        code = greeter_client_stream_emit(replies, &reply);
-    }
-    free(names);
-    return code != TRI_OK ? code : tri_call_code(call);
+    if (!tri_call_ended_ok(call))
+        return tri_call_code(call);
+    if (names.text != NULL)
+        reply.message = names.text;
+    return greeter_client_stream_emit(replies, &reply);
 }
 
 static tri_code count(greeter_server_stream_replies *replies, long most)
@@ -143,23 +124,11 @@ static tri_code count(greeter_server_stream_replies *replies, long most)
 static tri_code server_stream(tri_call *call, const GreeterRequest *request,
                               greeter_server_stream_replies *replies)
 {
-    GreeterReply reply = GREETER_REPLY__INIT;
-    const char *word = request->name;
     long most = number_after(request->name, "count:");
 
     if (strcmp(request->name, "fail") == 0)
         return tri_call_fail(call, TRI_ABORTED, "stop");
-    if (most >= 0)
-        return count(replies, most);
-    while (*(word += strspn(word, " ")) != '\0') {
-        int length = (int)strcspn(word, " ");
-
-        reply.message = tri_call_printf(call, "%.*s", length, word);
-        if (greeter_server_stream_emit(replies, &reply) != TRI_OK)
-            break;
-        word += length;
-    }
-    return tri_call_code(call);
+    return most >= 0 ? count(replies, most) : greeter_emit_words(call, request->name, replies);
 }
 
 static tri_code bi_stream(tri_call *call, greeter_bi_stream_requests *requests,
@@ -170,6 +139,11 @@ static tri_code bi_stream(tri_call *call, greeter_bi_stream_requests *requests,
     tri_each (request, greeter_bi_stream_next(requests)) {
         if (strcmp(request->name, "fail") == 0)
             return tri_call_fail(call, TRI_ABORTED, "stop");
+        if (strcmp(request->name, "headers") == 0) {
+            tri_call_add_header(call, "x-tri-early", "1");
+            tri_call_send_headers(call);
+            continue;
+        }
         reply.message = tri_call_printf(call, "Hello, %s!", request->name);
         if (greeter_bi_stream_emit(replies, &reply) != TRI_OK)
             break;

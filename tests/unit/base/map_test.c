@@ -119,6 +119,46 @@ static void without_memory_it_stays_as_it_was(void **state)
     }
 }
 
+/* Many keys, so that chains of them wrap round the end and lie across gaps. */
+static void what_was_removed_is_gone_and_the_rest_is_found(void **state)
+{
+    struct tri__map map = {0};
+    char key[64];
+    size_t size;
+
+    (void)state;
+    failing_start(0, false);
+    tri__map_remove(&map, "a", 1);
+    for (int i = 0; i < 100; i++) {
+        size = make_key(key, sizeof(key), i);
+        assert_int_equal(tri__map_add(&map, key, size, &values[i]), 0);
+    }
+    for (int i = 0; i < 100; i++) {
+        int removed = i * 37 % 100;
+
+        size = make_key(key, sizeof(key), removed);
+        tri__map_remove(&map, key, size);
+        tri__map_remove(&map, key, size);
+        assert_int_equal(map.count, 99 - i);
+        for (int j = 0; j < 100; j++) {
+            bool is_there = true;
+
+            for (int k = 0; k <= i; k++)
+                is_there = is_there && j != k * 37 % 100;
+            size = make_key(key, sizeof(key), j);
+            if (is_there)
+                assert_ptr_equal(tri__map_get(&map, key, size), &values[j]);
+            else
+                assert_null(tri__map_get(&map, key, size));
+        }
+    }
+    size = make_key(key, sizeof(key), 5);
+    assert_int_equal(tri__map_add(&map, key, size, &values[6]), 0);
+    assert_ptr_equal(tri__map_get(&map, key, size), &values[6]);
+    tri__map_fini(&map);
+    assert_int_equal(failing.live_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +166,7 @@ int main(void)
         cmocka_unit_test(a_key_is_added_once),
         cmocka_unit_test(keys_are_bytes),
         cmocka_unit_test(without_memory_it_stays_as_it_was),
+        cmocka_unit_test(what_was_removed_is_gone_and_the_rest_is_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

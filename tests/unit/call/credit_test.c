@@ -187,20 +187,17 @@ static void a_reservation_ends_with_its_call(void **state)
             assert_int_equal(stream->code, TRI_INTERNAL);
             break;
         case 2: /* its time is up */
-            advance(9000 * MS);
-            receive_bytes(stream, large + size - 1, 0);
-            for (int i = 0; i < 12; i++) {
+            limits.reservation_timeout = TRI_FOREVER;
+            for (int i = 0; i < 13; i++)
                 advance(9000 * MS);
-                if (stream->call->wire_state == TRI__WIRE_OPEN)
-                    receive_bytes(stream, large, 0);
-            }
+            limits.reservation_timeout = TRI_SECONDS(10);
             assert_int_equal(stream->code, TRI_DEADLINE_EXCEEDED);
             break;
         case 3: /* no progress */
             for (int i = 0; i < 21; i++)
                 advance(500 * MS);
             assert_int_equal(stream->code, TRI_RESOURCE_EXHAUSTED);
-            assert_non_null(strstr(stream->text, "no progress for 10000 ms"));
+            assert_non_null(strstr(stream->text, "299995 bytes came too slowly"));
             assert_budgets(0); /* at once, not when the stream closes */
             break;
         default: /* the connection is lost */
@@ -218,6 +215,54 @@ static void a_reservation_ends_with_its_call(void **state)
     }
 }
 
+/* What holds a budget for which others wait must come at a rate: a byte now and then is no sign. */
+static void a_large_message_must_come_at_a_rate(void **state)
+{
+    struct tri__method method = make_method(count_bytes, true, true);
+    size_t size = make_large(LARGE);
+
+    (void)state;
+    may_take = true;
+    for (int is_fast = 0; is_fast < 2; is_fast++) {
+        struct stream *stream = begin(1, &method, TRI_FOREVER);
+        size_t at;
+
+        run_both();
+        at = send_on(stream, 0, size);
+        run_both();
+        assert_budgets(size);
+        /* 64 KiB in just less than the limit, whenever in it; or less by one byte. */
+        for (int i = 0; i < 3; i++) {
+            at = send_on(stream, at, at + 65534);
+            advance(4000 * MS);
+            at = send_on(stream, at, at + 1 + (size_t)is_fast);
+            for (int j = 0; j < 11; j++)
+                advance(500 * MS);
+            if (!is_fast && i == 0)
+                assert_int_equal(stream->call->wire_state, TRI__WIRE_OPEN);
+            if (!is_fast)
+                advance(500 * MS);
+            if (stream->call->wire_state != TRI__WIRE_OPEN)
+                break;
+        }
+        if (is_fast) {
+            send_on(stream, at, size);
+            run_both();
+            tri__call_half_closed(stream->call);
+            finish(stream);
+            assert_int_equal(stream->code, TRI_OK);
+        } else {
+            run_both();
+            assert_int_equal(stream->code, TRI_RESOURCE_EXHAUSTED);
+            assert_non_null(strstr(stream->text, "the last 65536 took more than 10000 ms"));
+            close_stream(stream, TRI_CANCELLED);
+            run_both();
+        }
+        assert_budgets(0);
+        forget_told();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +272,7 @@ int main(void)
         BOTH(a_large_message_waits_for_its_handler),
         BOTH(a_large_unary_request),
         BOTH(a_reservation_ends_with_its_call),
+        BOTH(a_large_message_must_come_at_a_rate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,6 +243,46 @@ static tri_code fill_up(tri_call *call, const void *servicer, const void *reques
 }
 
 /* Marks at 4,096 and 2,048 bytes, messages of 107. */
+/* Publishes each reply by itself. */
+static tri_code drip(tri_call *call, const void *servicer, const void *request)
+{
+    (void)servicer;
+    while ((request = tri_gen_next(call)) != NULL) {
+        for (int i = 0; i < 100; i++) {
+            if (emit_text(call, text_of(request)) != TRI_OK || tri_gen_flush(call) != TRI_OK)
+                return tri_call_code(call);
+        }
+    }
+    return TRI_OK;
+}
+
+/* However output is cut, what waits for a peer that does not read costs memory by its bytes. */
+static void small_replies_that_wait_are_small(void **state)
+{
+    struct tri__method method = make_method(drip, true, true);
+    struct stream *stream = begin(1, &method, TRI_FOREVER);
+    size_t before, most;
+
+    (void)state;
+    limits.high_mark = 65536;
+    limits.low_mark = 32768;
+    run_both();
+    before = failing.live_bytes;
+    for (int i = 0; i < 100; i++) {
+        receive_text(stream, "0123456789");
+        failing.peak_bytes = failing.live_bytes;
+        most = failing.live_bytes;
+        run_both();
+        assert_true(failing.peak_bytes - most < 65536); /* 100 at a time, before they are packed */
+    }
+    assert_in_range(budget.output, limits.high_mark + 1, limits.high_mark + 20);
+    assert_true(failing.live_bytes - before < 2 * limits.high_mark);
+    tri__call_half_closed(stream->call);
+    finish(stream);
+    assert_int_equal(stream->out_size, 100 * 100 * 17);
+    assert_reply(stream, 9999, "0123456789");
+}
+
 static void emit_waits_between_the_marks(void **state)
 {
     struct tri__method method = make_method(fill_up, false, true);
@@ -381,6 +421,7 @@ int main(void)
         BOTH(bad_frames_end_the_call),
         BOTH(an_empty_last_message_of_dubbo_python),
         BOTH(a_read_with_a_limit),
+        BOTH(small_replies_that_wait_are_small),
         BOTH(emit_waits_between_the_marks),
         BOTH(output_that_goes_at_once),
         BOTH(what_is_pending_goes_out_before_a_wait),

@@ -177,9 +177,7 @@ static void random_bytes_do_no_harm(void **state)
         }
         while (changes-- > 0)
             noise[(size_t)random() % size] = (uint8_t)random();
-        tri__h2_free(h2);
-        forget();
-        assert_int_equal(tri__h2_new(&h2, &config, &pool, &h2_events, &pool, now), 0);
+        renew(&h2_events);
         feed(noise, size, 1 + (size_t)random() % size);
         exhaust();
         if (has_failed)
@@ -196,9 +194,7 @@ static void garbage_ends_the_session(void **state)
 
     (void)state;
     for (size_t i = 0; i < 3; i++) {
-        tri__h2_free(h2);
-        forget();
-        assert_int_equal(tri__h2_new(&h2, &config, &pool, &h2_events, &pool, now), 0);
+        renew(&h2_events);
         feed((const uint8_t *)garbage[i], strlen(garbage[i]), 100);
         assert_true(has_failed);
         assert_true(tri__h2_reason(h2)[0] != '\0');

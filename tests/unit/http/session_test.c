@@ -53,9 +53,7 @@ static void input_can_be_cut_anywhere(void **state)
     strcpy(wanted, events);
     assert_non_null(strstr(wanted, "ended 5 after 720\n"));
     for (size_t cut = 1; cut <= size; cut++) {
-        tri__h2_free(h2);
-        forget();
-        assert_int_equal(tri__h2_new(&h2, &config, &pool, &h2_events, &pool, now), 0);
+        renew(&h2_events);
         if (cut < size) {
             feed(bytes, cut, cut);
             feed(bytes + cut, size - cut, size);
@@ -77,8 +75,7 @@ static void output_can_be_cut_anywhere(void **state)
     for (size_t piece = 1; piece < wanted_size; piece++) {
         size_t size = 0, got;
 
-        tri__h2_free(h2);
-        assert_int_equal(tri__h2_new(&h2, &config, &pool, &h2_events, &pool, now), 0);
+        renew(&h2_events);
         while ((got = tri__h2_write(h2, out + size, piece)) > 0)
             size += got;
         assert_int_equal(size, wanted_size);
@@ -210,6 +207,45 @@ static void an_early_response_ends_the_request(void **state)
     assert_int_equal(closed, 1);
 }
 
+static bool takes_no_reset(void *connection, void *stream)
+{
+    assert_ptr_equal(connection, &pool);
+    assert_ptr_equal(stream, &served[1]);
+    return false;
+}
+
+/* A peer that cannot stand the reset ends its request by itself, as Dubbo-Python does. */
+static void no_reset_for_a_stream_that_takes_none(void **state)
+{
+    struct tri__h2_events polite = h2_events;
+    struct body body = {100, true};
+    struct seen_frame last = {0};
+
+    (void)state;
+    polite.stream_takes_reset = takes_no_reset;
+    renew(&polite);
+    talk();
+    request(&body, 0, 0);
+    talk();
+    forget();
+    served[1].answers = false; /* once more, at the request's end */
+    served[1].body_left = 10;
+    assert_int_equal(tri__h2_submit_response(h2, 1, response_fields, 2, &served[1]), 0);
+    talk();
+    assert_int_equal(count_seen(NGHTTP2_HEADERS, 1, &last), 2);
+    assert_true((last.flags & NGHTTP2_FLAG_END_STREAM) != 0);
+    assert_int_equal(count_seen(NGHTTP2_RST_STREAM, -1, NULL), 0);
+    assert_int_equal(closed, 0); /* half of it is open, and what comes is taken */
+    body.left = 50;
+    body.is_open = false;
+    nghttp2_session_resume_data(client, 1);
+    talk();
+    assert_int_equal(received_size, 50);
+    assert_int_equal(count_seen(NGHTTP2_RST_STREAM, -1, NULL), 0);
+    assert_int_equal(closed, 1);
+    assert_false(has_failed);
+}
+
 static void output_waits_until_it_is_resumed(void **state)
 {
     (void)state;
@@ -280,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_refused_stream_harms_no_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reset_of_either_side, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_early_response_ends_the_request, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_reset_for_a_stream_that_takes_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(output_waits_until_it_is_resumed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(late_data_is_told_once, set_up, tear_down),
     };

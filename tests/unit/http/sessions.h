@@ -250,6 +250,14 @@ static inline void close_pair(void)
     h2 = NULL;
 }
 
+/* Another session in the place of ours, from its beginning. */
+static inline void renew(const struct tri__h2_events *its_events)
+{
+    tri__h2_free(h2);
+    forget();
+    assert_int_equal(tri__h2_new(&h2, &config, &pool, its_events, &pool, now), 0);
+}
+
 static inline int set_up(void **state)
 {
     (void)state;

@@ -82,7 +82,13 @@ static void each_wrong_field_is_named(void **state)
     WRONG(stack_size, 268435457, "16384 to 268435456");
     expect_wrong(TRI_SERVER_CONFIG(KEPT, .placement = (tri_placement)3), "placement", "3",
                  "1 to 2");
-    expect_wrong(TRI_SERVER_CONFIG(KEPT, .drain_limit = -1), "drain_limit", "", "1 to ");
+    expect_wrong(TRI_SERVER_CONFIG(KEPT, .placement = (tri_placement)-1), "placement", "",
+                 "1 to 2");
+    expect_wrong(TRI_SERVER_CONFIG(KEPT, .pin = (tri_switch)3), "pin", "3", "0 to 2");
+    expect_wrong(TRI_SERVER_CONFIG(KEPT, .stack_overflow_report = (tri_switch)3),
+                 "stack_overflow_report", "3", "0 to 2");
+    WRONG(drain_limit, -1, "1 to ");
+    WRONG(stall_warning, -2, "1 to 2305843009213693951, or TRI_FOREVER,");
     expect_wrong(TRI_SERVER_CONFIG(KEPT, .engine = "epol"), "engine", "\"epol\"", "\"io_uring\"");
     WRONG_LIMIT(receive_message_max, 4294967295, "1 to ");
     WRONG_LIMIT(send_message_max, 4294967296, "1 to 4294967295");
@@ -97,6 +103,40 @@ static void each_wrong_field_is_named(void **state)
     WRONG_LIMIT(emit_low_mark, 65537, "1 to 65536");
     WRONG_LIMIT(turn_frames, 257, "1 to 256");
     WRONG_LIMIT(turn_bytes, 16392, "16393 to 2147483647");
+    WRONG_LIMIT(decoded_message_max, 1099511627777, "1 to 1099511627776");
+    WRONG_LIMIT(header_fields_max, 7, "8 to 32768");
+    WRONG_LIMIT(header_fields_max, 32769, "8 to 32768");
+    WRONG_LIMIT(continuation_max, 1001, "1 to 1000");
+    WRONG_LIMIT(streams_max, 2147483648, "1 to 2147483647");
+    WRONG_LIMIT(connections_max, 4294967295, "1 to 2147483647");
+    WRONG_LIMIT(process_receive_budget, 3, "4 to 1099511627776");
+    WRONG_LIMIT(process_receive_budget, 1099511627777, "4 to 1099511627776");
+    WRONG_LIMIT(turn_resets, 2147483648, "1 to 2147483647");
+    WRONG_LIMIT(outbound_pause_frames, 10001, "1 to 10000");
+    WRONG_LIMIT(outbound_close_frames, 2147483648, "1 to 2147483647");
+}
+
+static void each_wrong_rate_and_time_is_named(void **state)
+{
+    (void)state;
+    WRONG_LIMIT(reset_burst, 2147483648, "1 to 2147483647");
+    WRONG_LIMIT(reset_rate, 1000000001, "1 to 1000000000");
+    WRONG_LIMIT(glitch_burst, 2147483648, "1 to 2147483647");
+    WRONG_LIMIT(glitch_rate, 1000000001, "1 to 1000000000");
+    WRONG_LIMIT(settings_burst, 2147483648, "1 to 2147483647");
+    WRONG_LIMIT(settings_rate, 1000000001, "1 to 1000000000");
+    WRONG_LIMIT(ping_burst, 2147483648, "1 to 2147483647");
+    WRONG_LIMIT(ping_rate, 1000000001, "1 to 1000000000");
+    WRONG_LIMIT(handshake_timeout, -2, "1 to 2305843009213693951, or TRI_FOREVER,");
+    WRONG_LIMIT(headers_timeout, 2305843009213693952, "1 to 2305843009213693951");
+    WRONG_LIMIT(settings_ack_timeout, -2, "1 to ");
+    WRONG_LIMIT(write_timeout, -2, "1 to ");
+    WRONG_LIMIT(window_timeout, -2, "1 to ");
+    WRONG_LIMIT(reservation_timeout, -2, "1 to ");
+    WRONG_LIMIT(idle_timeout, -2, "0 to ");
+    WRONG_LIMIT(age_max, -2, "0 to ");
+    WRONG_LIMIT(tcp_user_timeout, 999999, "1000000 to 2147483647000000");
+    WRONG_LIMIT(tcp_user_timeout, 2147483648000000, "1000000 to 2147483647000000");
 }
 
 static void what_is_just_possible_passes(void **state)
@@ -113,10 +153,28 @@ static void what_is_just_possible_passes(void **state)
         .emit_low_mark = 1,
         .turn_frames = 128,
         .turn_bytes = 16393,
+        .decoded_message_max = (size_t)1 << 40,
+        .header_fields_max = 8,
+        .continuation_max = 1000,
+        .streams_max = 0x7fffffff,
+        .connections_max = 0x7fffffff,
+        .process_receive_budget = 4, /* and so 1 for a connection */
+        .turn_resets = 0x7fffffff,
+        .outbound_pause_frames = 20000,
+        .outbound_close_frames = 20000,
+        .reset_burst = 0x7fffffff,
+        .reset_rate = 1000000000,
+        .ping_burst = 1,
+        .ping_rate = 1,
+        .handshake_timeout = TRI_FOREVER,
+        .reservation_timeout = INT64_MAX / 4,
+        .idle_timeout = TRI_FOREVER,
+        .tcp_user_timeout = TRI_MS(INT32_MAX),
     };
-    tri_server *server = tri_server_new(
-        TRI_SERVER_CONFIG(KEPT, .reactors = 1, .workers = 1, .stack_size = 16384, .drain_limit = 1,
-                          .engine = "io_uring", .placement = TRI_PLACEMENT_INLINE, .limits = most));
+    tri_server *server = tri_server_new(TRI_SERVER_CONFIG(
+        KEPT, .reactors = 1, .workers = 1, .stack_size = 16384, .drain_limit = 1,
+        .engine = "io_uring", .placement = TRI_PLACEMENT_INLINE, .pin = TRI_OFF,
+        .stack_overflow_report = TRI_OFF, .stall_warning = TRI_FOREVER, .limits = most));
 
     (void)state;
     logged.count = 0;
@@ -355,6 +413,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_wrong_field_is_named),
+        cmocka_unit_test(each_wrong_rate_and_time_is_named),
         cmocka_unit_test(what_is_just_possible_passes),
         cmocka_unit_test(wrong_addresses_are_named),
         cmocka_unit_test(a_later_version_is_accepted_while_it_asks_nothing_new),

@@ -12,8 +12,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../base/failing_alloc.h"
 #include "client.h"
 #include "running.h"
+#include "server_private.h"
 
 static tri_code tell_state(tri_call *call, const void *table, const void *request)
 {
@@ -87,7 +89,8 @@ static void services_that_cannot_be_added(void **state)
 {
     static const tri_method_config unknown = {.method = "Tel"}, nameless = {.method = NULL},
                                    shallow = {.method = "Tell", .stack_size = 16383},
-                                   deep = {.method = "Tell", .stack_size = 268435457};
+                                   deep = {.method = "Tell", .stack_size = 268435457},
+                                   nowhere = {.method = "Tell", .placement = (tri_placement)3};
     static const char *const taken[] = {"test.Life", NULL};
     tri_gen_service old = service, other = service;
     tri_server *server = make(NULL);
@@ -108,6 +111,10 @@ static void services_that_cannot_be_added(void **state)
          "stack_size is 16383; 16384 to 268435456"},
         {&other, &servicer, TRI_SERVICE_CONFIG(.methods = &deep, .methods_count = 1), -EINVAL,
          "stack_size is 268435457"},
+        {&other, &servicer, TRI_SERVICE_CONFIG(.methods = &nowhere, .methods_count = 1), -EINVAL,
+         "method Tell: placement is 3; 0 to 2"},
+        {&other, &servicer, TRI_SERVICE_CONFIG(.placement = (tri_placement)7), -EINVAL,
+         "service test.Another: placement is 7; 0 to 2"},
         {&other, NULL, NULL, -EINVAL, "servicer is NULL"},
         {&old, &servicer, NULL, -EINVAL, "another version"},
     };
@@ -127,11 +134,54 @@ static void services_that_cannot_be_added(void **state)
     tri_server_free(server); /* never started */
 }
 
+/* The second name is taken, or memory ends on the way: the first is not served either. */
+static void a_service_is_added_whole_or_not_at_all(void **state)
+{
+    static const char *const names[] = {"test.New", "test.Life", NULL};
+    static const char *const free_names[] = {"test.New", "test.Newer", NULL};
+    static const tri_gen_method two_methods[] = {METHOD("Tell", tell_state, false, false),
+                                                 METHOD("Ask", tell_state, false, false)};
+    static const tri_gen_service other = SERVICE("test.Other", two_methods);
+    struct running running;
+    struct client *client;
+    tri_server *server = make(NULL);
+    struct tri__allocator usual = tri__allocator;
+    char reply[256];
+    int r = -ENOMEM;
+
+    (void)state;
+    assert_int_equal(tri_gen_serve(server, &other, &servicer, TRI_SERVICE_CONFIG(.names = names)),
+                     -EEXIST);
+    assert_int_equal(server->routes.count, 1);
+    assert_null(server->services->next);
+    for (uint64_t fail_at = 1; r == -ENOMEM; fail_at++) {
+        failing_start(fail_at, false);
+        r = tri_gen_serve(server, &other, &servicer, TRI_SERVICE_CONFIG(.names = free_names));
+        tri__allocator = usual; /* the table of the test is not for several threads */
+        if (r < 0) {
+            assert_int_equal(r, -ENOMEM);
+            assert_int_equal(server->routes.count, 1);
+            assert_null(server->services->next);
+        }
+    }
+    assert_int_equal(r, 0);
+    assert_int_equal(server->routes.count, 5);
+    const char *address = running_start(&running, server);
+
+    assert_non_null(address);
+    client = client_open(address);
+    assert_int_equal(client_unary(client, "/test.Newer/Ask", "", reply, sizeof(reply)), TRI_OK);
+    assert_int_equal(client_unary(client, "/test.Life/Tell", "", reply, sizeof(reply)), TRI_OK);
+    client_close(client);
+    assert_int_equal(running_stop(&running), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(services_answer_to_all_their_names),
         cmocka_unit_test(services_that_cannot_be_added),
+        cmocka_unit_test(a_service_is_added_whole_or_not_at_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,13 @@
 
 #define ARGUMENTS_MAX 48
 #define P99_TARGET_MS 50
-/* One reactor's receive buffers, which are touched as they are used, and what threads keep idle. */
+/*
+ * The receive buffers of one reactor, which are touched as they are used, and what threads keep
+ * idle; input that was on its way to the connections of a reactor when they were stopped, at most
+ * the 8 MiB from which it receives less and one turn's 4 MiB, in buffers that double.
+ */
 #define OF_PROCESS ((size_t)6 << 20)
+#define OF_INPUT ((size_t)24 << 20)
 /* Blocks of an allocator are larger than what is asked for, by an eighth at most on average. */
 #define WITH_ALLOCATOR(size) ((size) + (size) / 8)
 #define REACHED_LEAST 4
@@ -24,7 +29,7 @@ static size_t bound_of(const struct attack *attack, const tri_limits *limits)
     size_t of_connection =
         attack->of_connection(limits) + attack->streams * attack->of_stream(limits);
 
-    return OF_PROCESS + WITH_ALLOCATOR(attack->connections * of_connection);
+    return OF_PROCESS + OF_INPUT + WITH_ALLOCATOR(attack->connections * of_connection);
 }
 
 /* The server's arguments; the limits are filled in. */
@@ -62,8 +67,9 @@ static struct neighbour_report run_attack(const struct attack *attack, const cha
     read_limits(attack, &limits, arguments);
     size_t bound = bound_of(attack, &limits);
 
-    program_start(&program, &(struct program_options){
-                                .path = server, .arguments = arguments, .is_quiet = true});
+    program_start(&program, &(struct program_options){.path = server,
+                                                      .arguments = arguments,
+                                                      .is_quiet = getenv("VERBOSE") == NULL});
     size_t files = program_files(&program);
     require_service(program.port, 100);
     size_t idle = program_rss(&program);

@@ -176,8 +176,6 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_
     (void)session, (void)id, (void)context;
     if (part > room)
         part = room;
-    if (call->is_dribbling && part > 1)
-        part = 1;
     if (part > 0)
         memcpy(out, call->out + call->out_at, part);
     call->out_at += part;
@@ -300,6 +298,13 @@ static void note_stuck(struct peer *peer, bool is_stuck)
         return;
     peer->is_stuck = is_stuck;
     set_events(peer, EPOLL_CTL_MOD);
+}
+
+void peer_listen(struct peer *peer)
+{
+    peer->options.is_mute = false;
+    if (peer->fd >= 0)
+        set_events(peer, EPOLL_CTL_MOD);
 }
 
 static bool write_left(struct peer *peer)

@@ -42,7 +42,6 @@ struct peer_call {
     uint8_t *out; /* not sent yet */
     size_t out_size, out_at;
     bool out_ended;
-    bool is_dribbling; /* a frame for each byte */
     bool is_over;
     bool is_lost;   /* it ended with its connection */
     uint32_t error; /* of a reset */
@@ -86,6 +85,8 @@ struct peer {
 bool peer_open(struct peer *peer, struct loop *loop, const struct peer_options *options);
 /* Ends the connection and, as lost, its calls. Does no harm twice. */
 void peer_close(struct peer *peer);
+/* A mute peer reads from now on. */
+void peer_listen(struct peer *peer);
 /* Writes what is queued; loop_turn does too. */
 void peer_flush(struct peer *peer);
 /* Bytes that are none of nghttp2's business. */

@@ -368,7 +368,7 @@ static void rapid_reset(const struct attack *attack, struct loop *loop, const tr
             if (peer->has_goaway || peer->fd < 0 || peer->left != NULL ||
                 !peer_begin(peer, &calls[i], "/stress.Stress/Ask", NULL))
                 continue;
-            peer_send(&calls[i], "\x0a\x06spin:5", 8, true);
+            peer_send(&calls[i], "\x0a\x06spin:5", bounds_judge_latency ? 0 : 8, true);
             begun++;
         }
         for (size_t i = 0; i < attack->connections; i++)

@@ -13,6 +13,7 @@
 
 #define ARGUMENTS_MAX 48
 #define P99_TARGET_MS 50
+#define LATENCY_S 3
 /*
  * The receive buffers of one reactor, which are touched as they are used, and what threads keep
  * idle; input that was on its way to the connections of a reactor when they were stopped, at most
@@ -23,6 +24,8 @@
 /* Blocks of an allocator are larger than what is asked for, by an eighth at most on average. */
 #define WITH_ALLOCATOR(size) ((size) + (size) / 8)
 #define REACHED_LEAST 4
+
+bool bounds_judge_latency;
 
 static size_t bound_of(const struct attack *attack, const tri_limits *limits)
 {
@@ -56,8 +59,7 @@ static double mib(size_t bytes)
 }
 
 /* Returns: the neighbour's report. */
-static struct neighbour_report run_attack(const struct attack *attack, const char *server,
-                                          bool is_measured)
+static struct neighbour_report run_attack(const struct attack *attack, const char *server)
 {
     const char *arguments[ARGUMENTS_MAX];
     tri_limits limits;
@@ -78,7 +80,12 @@ static struct neighbour_report run_attack(const struct attack *attack, const cha
     struct neighbour *neighbour = neighbour_start(program.port);
 
     loop_init(&loop, program.port);
-    attack->run(attack, &loop, &limits);
+    double start = seconds_now();
+
+    /* Some attacks are over too soon to say anything of a percentile. */
+    do {
+        attack->run(attack, &loop, &limits);
+    } while (bounds_judge_latency && seconds_now() - start < LATENCY_S);
     size_t peak = program_peak(&program);
 
     loop_fini(&loop);
@@ -89,8 +96,10 @@ static struct neighbour_report run_attack(const struct attack *attack, const cha
     printf("  neighbour: %zu calls, %zu failed; median %.2f ms, p99 %.2f ms, slowest %.2f ms\n",
            report.calls, report.failures, report.median, report.p99, report.slowest);
     require(report.failures == 0, "the neighbour was not served");
-    require(!is_measured || peak - idle <= bound, "more memory than the configuration allows");
-    require(!is_measured || (peak - idle) * REACHED_LEAST >= bound, "the attack is too weak");
+    require(bounds_judge_latency || peak - idle <= bound,
+            "more memory than the configuration allows");
+    require(bounds_judge_latency || (peak - idle) * REACHED_LEAST >= bound,
+            "the attack is too weak");
     stop_server(&program, &(struct stress){.slowness = program_slowness()}, files);
     return report;
 }
@@ -120,7 +129,6 @@ static bool is_named(char **names, int count, const char *name)
 int main(int argc, char **argv)
 {
     const char *server = NULL;
-    bool is_p99 = false;
     size_t missed = 0, run = 0;
     int at = 1;
 
@@ -129,7 +137,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[at], "--help") == 0)
             return usage(stdout);
         if (strcmp(argv[at], "--p99") == 0)
-            is_p99 = true;
+            bounds_judge_latency = true;
         else if (strcmp(argv[at], "--server") == 0 && at + 1 < argc)
             server = argv[++at];
         else
@@ -144,14 +152,15 @@ int main(int argc, char **argv)
             continue;
         run++;
         printf("%s: %s\n", attacks[i].name, attacks[i].help);
-        struct neighbour_report report = run_attack(&attacks[i], server, !is_p99);
+        struct neighbour_report report = run_attack(&attacks[i], server);
         bool is_late = report.p99 > P99_TARGET_MS;
 
         missed += is_late;
         printf("%s: %s (%.1f s)\n", attacks[i].name,
-               is_p99 && is_late ? "MISSED: p99 above 50 ms" : "ok", seconds_now() - start);
+               bounds_judge_latency && is_late ? "MISSED: p99 above 50 ms" : "ok",
+               seconds_now() - start);
     }
     if (run == 0)
         return usage(stderr);
-    return is_p99 && missed > 0 ? 1 : 0;
+    return bounds_judge_latency && missed > 0 ? 1 : 0;
 }

@@ -22,6 +22,9 @@ struct attack {
     void (*run)(const struct attack *attack, struct loop *loop, const tri_limits *limits);
 };
 
+/* The latency of others is judged: no handler does anything on purpose. */
+extern bool bounds_judge_latency;
+
 extern const struct attack attacks[];
 extern const size_t attacks_count;
 

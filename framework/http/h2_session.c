@@ -357,10 +357,7 @@ static void announce_streams_max(struct tri__h2 *h2)
     }
 }
 
-/*
- * What the first write announces: large windows at once, which Dubbo-Python needs to lose no
- * request.
- */
+/* What the first write announces: large windows, without which Dubbo-Python loses requests. */
 static int announce(struct tri__h2 *h2)
 {
     nghttp2_settings_entry settings[] = {
@@ -421,24 +418,6 @@ void tri__h2_begin_turn(struct tri__h2 *h2)
     tri__guard_begin_turn(&h2->guard);
 }
 
-/* What nghttp2 ends a session for without a word to the peer. */
-static void fail(struct tri__h2 *h2, int error)
-{
-    bool is_flood = error == NGHTTP2_ERR_FLOODED;
-
-#ifdef TRI__NGHTTP2_HAS_MAX_CONTINUATIONS
-    is_flood = is_flood || error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
-#endif
-    if (is_flood) {
-        h2->is_flooded = true;
-        tri__h2_terminate(h2, TRI__H2_ENHANCE_YOUR_CALM, nghttp2_strerror(error));
-        return;
-    }
-    /* Not HTTP/2 at all, or no memory. */
-    h2->has_failed = true;
-    h2->reason = nghttp2_strerror(error);
-}
-
 size_t tri__h2_feed(struct tri__h2 *h2, const uint8_t *bytes, size_t size, uint64_t now,
                     bool *has_failed)
 {
@@ -455,8 +434,14 @@ size_t tri__h2_feed(struct tri__h2 *h2, const uint8_t *bytes, size_t size, uint6
         h2->data_at = 0;
         ssize_t taken = nghttp2_session_mem_recv(h2->session, bytes, admitted);
 
-        if (taken < 0)
-            fail(h2, (int)taken);
+        if (taken < 0) {
+            /* Not HTTP/2 at all, no memory, or a flood, of which nghttp2 does not tell the peer. */
+            h2->has_failed = true;
+            h2->reason = nghttp2_strerror((int)taken);
+            h2->is_flooded = tri__h2_is_flood_error((int)taken);
+            if (h2->is_flooded)
+                tri__h2_terminate(h2, TRI__H2_ENHANCE_YOUR_CALM, h2->reason);
+        }
         if (nghttp2_session_want_read(h2->session) != 0)
             skip_late_data(h2, 0);
     }

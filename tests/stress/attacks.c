@@ -8,7 +8,7 @@
 
 #define KIB ((size_t)1024)
 /*
- * What a call costs besides what the peer sent: its slot, its stream in nghttp2, two pages of stack,
+ * What a call costs besides what the peer sent: its slot, its stream in nghttp2, two stack pages,
  * and the first block of each of its arenas.
  */
 #define OF_CALL (16 * KIB)
@@ -219,7 +219,7 @@ static void headers(const struct attack *attack, struct loop *loop, const tri_li
     close_all(attack, peers);
 }
 
-/* --- frames of one byte, as many at once as the windows allow: ten bytes of input for each of use */
+/* --- frames of one byte, as many at once as the windows allow: ten bytes come for one of use */
 
 static const char *const dribble_limits[] = {"stream_window=65535", "turn_bytes=65536", NULL};
 

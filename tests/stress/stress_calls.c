@@ -193,12 +193,12 @@ enum end {
 static void begin_storm(struct peer *peers, struct peer_call *calls, enum end end)
 {
     static const char *const paths[] = {CHAT, ASK, LIST};
-    static const char *const whats[] = {"", "sleep:60000", "flood"};
+    static const char *const orders[] = {"", "sleep:60000", "flood"};
     uint8_t message[32];
 
     for (size_t i = 0; i < STORM; i++) {
         size_t kind = i % 3;
-        size_t size = kind == 0 ? 0 : text_message(message, whats[kind]);
+        size_t size = kind == 0 ? 0 : text_message(message, orders[kind]);
 
         require(peer_begin(&peers[i % STORM_PEERS], &calls[i], paths[kind],
                            end == BY_DEADLINE ? "150m" : NULL),

@@ -352,10 +352,7 @@ static void announce_streams_max(struct tri__h2 *h2)
     }
 }
 
-/*
- * What the first write announces: large windows at once, which Dubbo-Python needs to lose no
- * request.
- */
+/* What the first write announces: large windows, without which Dubbo-Python loses requests. */
 static int announce(struct tri__h2 *h2)
 {
     nghttp2_settings_entry settings[] = {
@@ -433,9 +430,12 @@ size_t tri__h2_feed(struct tri__h2 *h2, const uint8_t *bytes, size_t size, uint6
         ssize_t taken = nghttp2_session_mem_recv(h2->session, bytes, admitted);
 
         if (taken < 0) {
-            /* Not HTTP/2 at all, or no memory. */
+            /* Not HTTP/2 at all, no memory, or a flood, of which nghttp2 does not tell the peer. */
             h2->has_failed = true;
             h2->reason = nghttp2_strerror((int)taken);
+            h2->is_flooded = tri__h2_is_flood_error((int)taken);
+            if (h2->is_flooded)
+                tri__h2_terminate(h2, TRI__H2_ENHANCE_YOUR_CALM, h2->reason);
         }
         if (nghttp2_session_want_read(h2->session) != 0)
             skip_late_data(h2, 0);

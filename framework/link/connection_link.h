@@ -64,6 +64,7 @@ struct tri__link_host {
     struct tri__list links;
     struct tri__list dirty; /* with something to write, perhaps */
     struct tri__list held;  /* with input that is left over */
+    size_t held_bytes;      /* of all links */
     uint64_t turn;
     struct tri__answer *answer;
     struct tri__out_buffer *idle_buffers;

@@ -16,7 +16,7 @@ static void on_ended(struct tri__socket *socket, int error)
 static void free_link(struct tri__link *link)
 {
     tri__h2_free(link->h2);
-    tri__free(link->held);
+    tri__link_drop_held(link);
     if (link->peer != NULL)
         tri__peer_unref(link->peer);
     tri__free(link);
@@ -123,7 +123,7 @@ void tri__link_close(struct tri__link *link)
     link->state = TRI__LINK_CLOSING;
     end_calls(link);
     tri__list_remove(&link->in_dirty);
-    tri__list_remove(&link->in_held);
+    tri__link_drop_held(link);
     tri__link_engine(link)->ops->close(tri__link_engine(link), &link->socket);
 }
 
@@ -133,8 +133,7 @@ void tri__link_linger(struct tri__link *link)
         return;
     link->state = TRI__LINK_LINGERING;
     link->lingering_since = tri__link_now(link);
-    link->held_at = link->held_size = 0;
-    tri__list_remove(&link->in_held);
+    tri__link_drop_held(link);
     tri__link_resume_input(link);
     tri__link_engine(link)->ops->shutdown(tri__link_engine(link), &link->socket);
     tri__link_watch_end(link);

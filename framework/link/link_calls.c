@@ -426,11 +426,15 @@ static void resume(struct tri_call *call)
     tri__link_mark_dirty(link);
 }
 
+/* To gRPC's clients ENHANCE_YOUR_CALM is RESOURCE_EXHAUSTED, and CANCEL is what cancels. */
 static void reset(struct tri_call *call, bool is_fault)
 {
     struct tri__link *link = call->link;
+    enum tri__h2_error error = call->has_status && call->status_code == TRI_RESOURCE_EXHAUSTED
+                                   ? TRI__H2_ENHANCE_YOUR_CALM
+                                   : TRI__H2_CANCEL;
 
-    tri__h2_reset(link->h2, call->stream_id, TRI__H2_CANCEL, is_fault, tri__link_now(link));
+    tri__h2_reset(link->h2, call->stream_id, error, is_fault, tri__link_now(link));
     tri__link_mark_dirty(link);
 }
 

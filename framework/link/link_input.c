@@ -2,12 +2,31 @@
  * Input: what comes is fed to the session at once, up to the connection's share of the turn. What
  * is left over is copied, since the engine's buffer goes back, and waits for the next turn. A
  * connection that holds a lot, or that lets control frames pile up for itself, is not read for a
- * while.
+ * while. What is on its way then comes all the same, and can be megabytes; so when a reactor holds
+ * a lot for all of its connections together, the engine receives less in a turn.
  */
 #include <string.h>
 
 #include "alloc.h"
 #include "link_private.h"
+
+/* Above this, of all connections of a reactor, the engine is crowded. */
+#define HELD_MAX ((size_t)8 * 1024 * 1024)
+
+static void note_held(struct tri__link_host *host, size_t more, size_t less)
+{
+    host->held_bytes += more - less;
+    host->reactor->engine->is_crowded = host->held_bytes > HELD_MAX;
+}
+
+void tri__link_drop_held(struct tri__link *link)
+{
+    note_held(link->host, 0, link->held_size - link->held_at);
+    tri__free(link->held);
+    link->held = NULL;
+    link->held_at = link->held_size = link->held_capacity = 0;
+    tri__list_remove(&link->in_held);
+}
 
 static bool hold(struct tri__link *link, const uint8_t *bytes, size_t size)
 {
@@ -30,6 +49,7 @@ static bool hold(struct tri__link *link, const uint8_t *bytes, size_t size)
     }
     memcpy(link->held + left, bytes, size);
     link->held_size = left + size;
+    note_held(link->host, size, 0);
     if (tri__list_is_empty(&link->in_held))
         tri__list_append(&link->host->held, &link->in_held);
     return true;
@@ -128,12 +148,13 @@ static bool feed_held(struct tri__link *link)
         pause_input(link);
         return false; /* what is written next puts it back on the list */
     }
-    link->held_at += feed(link, link->held + link->held_at, link->held_size - link->held_at);
+    size_t taken = feed(link, link->held + link->held_at, link->held_size - link->held_at);
+
+    link->held_at += taken;
+    note_held(link->host, 0, taken);
     if (tri__link_has_input(link))
         return true;
-    tri__free(link->held);
-    link->held = NULL;
-    link->held_at = link->held_size = link->held_capacity = 0;
+    tri__link_drop_held(link);
     tri__link_resume_input(link);
     return false;
 }

@@ -90,6 +90,9 @@ void tri__link_on_received(struct tri__socket *socket, const uint8_t *bytes, siz
 /* After something was written: goes on reading where that had been paused. */
 void tri__link_resume_input(struct tri__link *link);
 
+/* Forgets input that is left over. */
+void tri__link_drop_held(struct tri__link *link);
+
 /* link_timers.c */
 void tri__link_on_timer(struct tri__timer *timer);
 void tri__link_watch(struct tri__link *link);

@@ -118,6 +118,8 @@ struct tri__engine_ops {
 struct tri__engine {
     const struct tri__engine_ops *ops;
     uint64_t now; /* monotonic, ns; taken after the wait of each turn */
+    /* Set by the owner, who has more input than it can use: receive little in a turn. */
+    bool is_crowded;
 };
 
 #endif

@@ -32,6 +32,8 @@
 #define BUFFERS 64
 #define BUFFER_SIZE ((size_t)64 * 1024)
 #define BUFFER_GROUP 1
+/* While the engine is crowded, a turn receives into so many at most. */
+#define BUFFERS_CROWDED 8
 
 enum operation {
     OP_RECV = 1,
@@ -49,6 +51,8 @@ struct uring {
     struct io_uring ring;
     struct io_uring_buf_ring *buffer_ring;
     uint8_t *buffers;
+    uint16_t withheld[BUFFERS]; /* buffers that are not in the ring */
+    unsigned withheld_count;
     struct tri__socket *starved;
     int wake_fd;
 };
@@ -272,6 +276,31 @@ static void starve(struct uring *uring, struct tri__socket *socket)
     socket->is_starved = true;
 }
 
+static void return_buffer(struct uring *uring, unsigned id)
+{
+    io_uring_buf_ring_add(uring->buffer_ring, uring->buffers + id * BUFFER_SIZE, BUFFER_SIZE,
+                          (unsigned short)id, io_uring_buf_ring_mask(BUFFERS), 0);
+    io_uring_buf_ring_advance(uring->buffer_ring, 1);
+}
+
+/*
+ * A multishot receive takes all that has come for its socket, buffer after buffer, before it can be
+ * stopped: only a ring with few buffers bounds that.
+ */
+static void release_buffer(struct uring *uring, unsigned id)
+{
+    if (uring->base.is_crowded && uring->withheld_count < BUFFERS - BUFFERS_CROWDED)
+        uring->withheld[uring->withheld_count++] = (uint16_t)id;
+    else
+        return_buffer(uring, id);
+}
+
+static void return_withheld(struct uring *uring)
+{
+    while (uring->withheld_count > 0)
+        return_buffer(uring, uring->withheld[--uring->withheld_count]);
+}
+
 static void on_recv(struct uring *uring, struct tri__socket *socket, const struct io_uring_cqe *cqe)
 {
     int result = cqe->res;
@@ -286,13 +315,8 @@ static void on_recv(struct uring *uring, struct tri__socket *socket, const struc
 
         socket->events->received(socket, uring->buffers + id * BUFFER_SIZE, (size_t)result);
     }
-    if ((cqe->flags & IORING_CQE_F_BUFFER) != 0) {
-        unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
-
-        io_uring_buf_ring_add(uring->buffer_ring, uring->buffers + id * BUFFER_SIZE, BUFFER_SIZE,
-                              (unsigned short)id, io_uring_buf_ring_mask(BUFFERS), 0);
-        io_uring_buf_ring_advance(uring->buffer_ring, 1);
-    }
+    if ((cqe->flags & IORING_CQE_F_BUFFER) != 0)
+        release_buffer(uring, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
     if (is_last && !socket->is_closing) {
         if (result > 0 || result == -ENOBUFS || result == -ECANCELED || result == -EINTR) {
             if (socket->wants_input)
@@ -395,6 +419,8 @@ static void uring_turn(struct tri__engine *engine, uint64_t deadline)
     struct io_uring_cqe *cqe;
     unsigned head, count = 0;
 
+    if (!engine->is_crowded)
+        return_withheld(uring);
     feed_starved(uring);
     /* -EINTR and the like need no answer: what was not submitted or seen is so in the next turn. */
     wait_for_completions(uring, deadline);

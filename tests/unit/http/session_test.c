@@ -305,6 +305,29 @@ static void late_data_is_told_once(void **state)
     assert_true(has_failed && tri__h2_is_flooded(h2));
 }
 
+/* A header block that goes on and on. */
+static void too_many_continuations_are_a_flood(void **state)
+{
+    struct seen_frame last;
+
+    (void)state;
+    talk();
+    forget();
+    frames_size = 0;
+    add_frame(HEADERS, 0, 1, NULL, 0);
+    feed(frames, frames_size, frames_size);
+    for (int i = 0; i < 100 && !has_failed; i++) {
+        frames_size = 0;
+        add_frame(CONTINUATION, 0, 1, NULL, 0);
+        tri__h2_begin_turn(h2);
+        feed(frames, frames_size, frames_size);
+    }
+    assert_true(has_failed && tri__h2_is_flooded(h2));
+    send_server();
+    assert_int_equal(count_seen(NGHTTP2_GOAWAY, 0, &last), 1);
+    assert_int_equal(last.value, TRI__H2_ENHANCE_YOUR_CALM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +342,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_reset_for_a_stream_that_takes_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(output_waits_until_it_is_resumed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(late_data_is_told_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(too_many_continuations_are_a_flood, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@
 #define TURNS 20000
 
 static struct tri__engine *engine;
+static size_t received; /* events */
 
 /* Where an end closes itself. */
 enum place {
@@ -59,6 +60,7 @@ static void on_received(struct tri__socket *socket, const uint8_t *bytes, size_t
 {
     struct end *end = end_of(socket);
 
+    received++;
     tri_assert(size > 0 && end->ended == 0);
     end->got = realloc(end->got, end->got_size + size);
     memcpy(end->got + end->got_size, bytes, size);
@@ -356,6 +358,37 @@ static void few_buffers_are_shared(void **state)
     assert_int_equal(closed, 150);
 }
 
+/* Whoever has too much already gets little in a turn, whatever has come for the sockets. */
+static void a_crowded_engine_receives_little(void **state)
+{
+    static uint8_t sent[20000];
+    struct end *ends[200];
+    size_t before = received, most = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 200; i++) {
+        ends[i] = make_end();
+        assert_int_equal(write(ends[i]->other, sent, sizeof(sent)), sizeof(sent));
+        engine->ops->recv_start(engine, &ends[i]->socket);
+    }
+    engine->is_crowded = true;
+    turn(); /* the ring was full when this one began */
+    for (int turns = 0; received - before < 200; turns++) {
+        size_t so_far = received;
+
+        assert_true(turns < TURNS);
+        turn();
+        if (received - so_far > most)
+            most = received - so_far;
+    }
+    assert_in_range(most, 1, 8);
+    engine->is_crowded = false;
+    for (size_t i = 0; i < 200; i++) {
+        assert_int_equal(ends[i]->got_size, sizeof(sent));
+        close_end(ends[i]);
+    }
+}
+
 static void *wake_engine(void *argument)
 {
     engine->ops->wake(engine);
@@ -392,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_close_gives_up_what_is_in_flight, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_close_from_within_an_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(few_buffers_are_shared, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_crowded_engine_receives_little, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wake_ends_the_wait, set_up, tear_down),
     };
 

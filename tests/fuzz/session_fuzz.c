@@ -33,7 +33,7 @@ static size_t served_count, refused;
 static int32_t last_id;
 static uint8_t answers[8];
 static uint64_t now, events_hash, events_count;
-static bool has_failed;
+static bool has_failed, was_over;
 /* With the cuts goes the number of window updates, so all that waits is written. */
 static bool is_compared;
 
@@ -415,7 +415,9 @@ static void end(void)
     for (int i = 0; i < 100 && write_some(65536) == 65536; i++)
         ;
     FUZZ_CHECK(!tri__h2_wants_write(h2) || wire.data > 1000000);
-    FUZZ_CHECK(!has_failed || tri__h2_is_over(h2));
+    /* What nghttp2 ends by itself it tells with the next feed after its GOAWAY. */
+    was_over = tri__h2_is_over(h2);
+    FUZZ_CHECK(!has_failed || was_over);
     FUZZ_CHECK(!tri__h2_is_flooded(h2) || tri__h2_reason(h2)[0] != '\0');
     for (size_t i = 0; i < served_count; i++) {
         const struct served *stream = &served[i];
@@ -475,10 +477,10 @@ void fuzz_run(struct fuzz_input *input)
     run(*input, is_tight, SIZE_MAX);
     if (is_compared) {
         uint64_t hash = events_hash;
-        bool had_failed = has_failed;
+        bool was_over_whole = was_over;
 
         run(*input, is_tight, 1 + (options >> 2));
-        FUZZ_CHECK(has_failed == had_failed);
-        FUZZ_CHECK(has_failed || events_hash == hash);
+        FUZZ_CHECK(was_over == was_over_whole);
+        FUZZ_CHECK(was_over || events_hash == hash);
     }
 }

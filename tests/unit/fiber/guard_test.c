@@ -25,7 +25,7 @@
 #define STACKS_MAX 30000 /* with guards that are mappings of their own */
 #define SKIPPED 77
 
-/* Children end by exit(), so that gcov learns of them; what they check they tell by their status. */
+/* Children end by exit(), so that gcov learns of them; their status tells what was not so. */
 #define CHECK(condition)                                                                           \
     do {                                                                                           \
         if (!(condition))                                                                          \

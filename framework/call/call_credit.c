@@ -33,13 +33,24 @@ static bool take_from_process(struct tri__call_table *table, size_t size)
     return true;
 }
 
+static size_t needed_by(const struct tri_call *call)
+{
+    return (size_t)call->message_size + TRI__PREFIX_SIZE;
+}
+
+/* Of a connection; here as well one above all of it may pass alone. */
+static bool has_room(const struct tri__call_budget *budget, size_t size)
+{
+    return budget->used == 0 || budget->used + size <= budget->limit;
+}
+
 static bool grant(struct tri_call *call)
 {
     struct tri__call_table *table = call->table;
-    size_t size = (size_t)call->message_size + TRI__PREFIX_SIZE;
+    size_t size = needed_by(call);
 
     tri_assert(call->is_large);
-    if (call->budget->used != 0 && call->budget->used + size > call->budget->limit)
+    if (!has_room(call->budget, size))
         return false;
     if (!take_from_process(table, size))
         return false;
@@ -64,8 +75,7 @@ static void grant_waiting(struct tri__call_table *table)
     while (link != &table->waiting) {
         struct tri__list *next = link->next;
         struct tri_call *call = tri__list_entry(link, struct tri_call, in_reservations);
-        bool has_own_room = call->budget->used == 0 ||
-                            call->budget->used + call->message_size <= call->budget->limit;
+        bool has_own_room = has_room(call->budget, needed_by(call));
 
         if (!grant(call) && has_own_room)
             return;

@@ -24,7 +24,8 @@ enum frame_type {
 
 void tri__guard_init(struct tri__guard *guard, const struct tri__guard_limits *limits, uint64_t now)
 {
-    *guard = (struct tri__guard){.limits = limits, .preface_left = TRI__H2_PREFACE_SIZE};
+    *guard = (struct tri__guard){
+        .limits = limits, .preface_left = TRI__H2_PREFACE_SIZE, .continuation_max = UINT32_MAX};
     tri__bucket_init(&guard->resets, limits->reset_burst, limits->reset_rate, now);
     tri__bucket_init(&guard->glitches, limits->glitch_burst, limits->glitch_rate, now);
     tri__bucket_init(&guard->settings, limits->settings_burst, limits->settings_rate, now);
@@ -85,9 +86,15 @@ static bool count_frame(struct tri__guard *guard, uint64_t now)
             return tri__guard_glitch(guard, now);
         return true;
     case FRAME_HEADERS:
-    case FRAME_CONTINUATION:
+        guard->continuations = 0;
         guard->is_in_headers = (flags & FLAG_END_HEADERS) == 0;
         return true;
+    case FRAME_CONTINUATION:
+        guard->is_in_headers = (flags & FLAG_END_HEADERS) == 0;
+        if (++guard->continuations <= guard->continuation_max)
+            return true;
+        guard->reason = "too many CONTINUATION frames";
+        return false;
     case FRAME_RST_STREAM:
         if (guard->resets_left > 0)
             guard->resets_left--;

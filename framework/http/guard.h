@@ -46,6 +46,11 @@ struct tri__guard {
     uint8_t depends_size;
     uint32_t updates;   /* WINDOW_UPDATE frames beyond what the DATA sent can have asked for */
     bool is_in_headers; /* a header block has begun and not ended */
+    /*
+     * CONTINUATION frames of a header block, and how many there may be. nghttp2 counts them as
+     * well, but a frame once more for each piece that its header comes in, up to 9.
+     */
+    uint32_t continuations, continuation_max;
     uint32_t data_streams
         [TRI__TURN_FRAMES_MAX]; /* of the DATA frames that were admitted last, in order */
     uint32_t data_count;

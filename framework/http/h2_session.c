@@ -322,7 +322,7 @@ static nghttp2_option *make_options(const struct tri__h2_config *config)
     nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
 #endif
 #ifdef TRI__NGHTTP2_HAS_MAX_CONTINUATIONS
-    nghttp2_option_set_max_continuations(option, config->continuation_max);
+    nghttp2_option_set_max_continuations(option, 10 * ((size_t)config->continuation_max + 1));
 #endif
     (void)config;
     return option;
@@ -387,6 +387,7 @@ int tri__h2_new(struct tri__h2 **out, const struct tri__h2_config *config,
         h2->connection = connection;
         h2->now = now;
         tri__guard_init(&h2->guard, &config->guard, now);
+        h2->guard.continuation_max = config->continuation_max;
         if (nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &hooks) == 0)
             r = announce(h2);
     }

@@ -75,6 +75,38 @@ static void the_process_has_a_budget_too(void **state)
     assert_budgets(0);
 }
 
+/* One that lacks no more than the bytes of a prefix waits, and holds up no other connection. */
+static void a_full_connection_holds_up_no_other(void **state)
+{
+    struct tri__method method = make_method(take_one, true, true);
+    size_t size = make_large(LARGE);
+    struct tri__call_budget other = {.limit = 4 << 20};
+    struct stream *first, *second = &streams[2];
+    size_t at;
+
+    (void)state;
+    budget.used = 100; /* another call's */
+    budget.limit = 100 + size - 3;
+    first = begin(1, &method, TRI_FOREVER);
+    *second = (struct stream){.call = tri__call_open(&table, &connection, &other, peer, 2)};
+    tri__call_accept(second->call, &method, TRI_FOREVER, 0, is_local ? 1 : 0);
+    run_both();
+    send_on(first, 0, size);
+    run_both();
+    assert_true(credit_of(first) < 10);
+    at = send_on(second, 0, size);
+    run_both();
+    assert_int_equal(send_on(second, at, size), size);
+    run_both();
+    assert_string_equal(told, "299991 ");
+    budget.used = 0;
+    close_stream(first, TRI_CANCELLED);
+    close_stream(second, TRI_CANCELLED);
+    run_both();
+    assert_budgets(0);
+    assert_int_equal(other.used, 0);
+}
+
 /* The message is with the handler: what comes behind it must not hold the budget. */
 static void a_small_message_behind_a_large_one(void **state)
 {
@@ -129,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(first_come_first_served),
         BOTH(the_process_has_a_budget_too),
+        BOTH(a_full_connection_holds_up_no_other),
         BOTH(a_small_message_behind_a_large_one),
         BOTH(a_message_that_came_without_its_credit),
     };

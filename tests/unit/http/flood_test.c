@@ -108,6 +108,29 @@ static void honest_frames_are_free(void **state)
     assert_string_equal(guard.reason, "too many streams reset");
 }
 
+static void continuations_are_counted_by_block(void **state)
+{
+    struct tri__guard guard;
+    enum tri__guard_verdict verdict;
+
+    (void)state;
+    begin(&guard, &wide);
+    guard.continuation_max = 3;
+    for (int block = 0; block < 100; block++) {
+        frames_size = 0;
+        add_frame(HEADERS, 0, 1, NULL, 5);
+        for (int i = 0; i < 3; i++)
+            add_frame(CONTINUATION, i == 2 ? 4 : 0, 1, NULL, 1);
+        tri__guard_begin_turn(&guard);
+        assert_int_equal(tri__guard_admit(&guard, frames, frames_size, 1, &verdict), frames_size);
+        assert_int_equal(verdict, TRI__GUARD_PASS);
+    }
+    add_frame(CONTINUATION, 4, 1, NULL, 1);
+    tri__guard_admit(&guard, frames + frames_size - 10, 10, 1, &verdict);
+    assert_int_equal(verdict, TRI__GUARD_FLOOD);
+    assert_string_equal(guard.reason, "too many CONTINUATION frames");
+}
+
 static void priority_is_looked_at(void **state)
 {
     static const struct {
@@ -146,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_flood_has_its_bucket),
         cmocka_unit_test(honest_frames_are_free),
+        cmocka_unit_test(continuations_are_counted_by_block),
         cmocka_unit_test(priority_is_looked_at),
     };
 

@@ -11,7 +11,7 @@ static void a_response_goes_out_in_one_write(void **state)
 {
     uint8_t out[4096];
     size_t size;
-    struct seen_frame last;
+    struct seen_frame last = {0};
 
     (void)state;
     talk();
@@ -85,7 +85,7 @@ static void output_can_be_cut_anywhere(void **state)
 
 static void what_is_announced(void **state)
 {
-    struct seen_frame last;
+    struct seen_frame last = {0};
 
     (void)state;
     assert_false(tri__h2_has_settings(h2));
@@ -141,7 +141,7 @@ static void header_lists_have_two_limits(void **state)
 
 static void a_refused_stream_harms_no_other(void **state)
 {
-    struct seen_frame last;
+    struct seen_frame last = {0};
 
     (void)state;
     talk();
@@ -162,7 +162,7 @@ static void a_refused_stream_harms_no_other(void **state)
 static void a_reset_of_either_side(void **state)
 {
     struct body body = {100, true};
-    struct seen_frame last;
+    struct seen_frame last = {0};
 
     (void)state;
     talk();
@@ -191,7 +191,7 @@ static void a_reset_of_either_side(void **state)
 static void an_early_response_ends_the_request(void **state)
 {
     struct body body = {100, true};
-    struct seen_frame last;
+    struct seen_frame last = {0};
 
     (void)state;
     talk();
@@ -266,10 +266,36 @@ static void output_waits_until_it_is_resumed(void **state)
 }
 
 /* For one that comes late, once; and not for one that we have reset ourselves. */
+/* However it is cut, a block of as many frames as are allowed is one; with one more it is not. */
+static void continuations_count_once_however_they_are_cut(void **state)
+{
+    static const uint8_t block[] = {0x83, 0x86, 0x84, 0x01, 1, 'a'};
+
+    (void)state;
+    for (size_t piece = 1; piece < 100; piece += piece < 12 ? 1 : 40) {
+        for (int extra = 0; extra < 2; extra++) {
+            close_pair();
+            open_pair();
+            talk();
+            forget();
+            frames_size = 0;
+            add_frame(HEADERS, 1, 1, block, sizeof(block));
+            for (int i = 0; i < 8 + extra; i++)
+                add_frame(CONTINUATION, i == 7 + extra ? 4 : 0, 1, NULL, 0);
+            tri__h2_begin_turn(h2);
+            feed(frames, frames_size, piece);
+            assert_int_equal(has_failed, extra != 0);
+            assert_int_equal(tri__h2_is_flooded(h2), extra != 0);
+            assert_string_equal(tri__h2_reason(h2),
+                                extra != 0 ? "too many CONTINUATION frames" : "");
+        }
+    }
+}
+
 static void late_data_is_told_once(void **state)
 {
     struct body body = {10, true};
-    struct seen_frame last;
+    struct seen_frame last = {0};
 
     (void)state;
     talk();
@@ -341,6 +367,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_early_response_ends_the_request, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_reset_for_a_stream_that_takes_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(output_waits_until_it_is_resumed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(continuations_count_once_however_they_are_cut, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(late_data_is_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_many_continuations_are_a_flood, set_up, tear_down),
     };

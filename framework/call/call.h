@@ -296,7 +296,7 @@ struct tri_call *tri__call_open(struct tri__call_table *table, void *link,
 
 void tri__peer_unref(struct tri__peer *peer);
 
-/* call_wire.c: what the wire tells. Thread: the reactor's. */
+/* call_wire.c and call_input.c: what the wire tells. Thread: the reactor's. */
 
 /*
  * The request's headers are complete: the call goes to `method` by these lanes, within `timeout`.

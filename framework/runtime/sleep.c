@@ -6,7 +6,9 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t monotonic_now(void *context)
+#include "wheel.h"
+
+uint64_t tri__monotonic_now(void *context)
 {
     struct timespec time;
 
@@ -16,7 +18,7 @@ static uint64_t monotonic_now(void *context)
 }
 
 /* FUTEX_WAIT_BITSET takes the deadline itself, on the monotonic clock. */
-static void futex_sleep(void *context, _Atomic uint32_t *word, uint32_t value, uint64_t deadline)
+void tri__futex_sleep(void *context, _Atomic uint32_t *word, uint32_t value, uint64_t deadline)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000),
                              .tv_nsec = (long)(deadline % 1000000000)};
@@ -26,14 +28,8 @@ static void futex_sleep(void *context, _Atomic uint32_t *word, uint32_t value, u
             deadline == TRI__NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-static void futex_wake(void *context, _Atomic uint32_t *word)
+void tri__futex_wake(void *context, _Atomic uint32_t *word)
 {
     (void)context;
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-void tri__sleep_init(struct tri__clock *clock, struct tri__sleeper *sleeper)
-{
-    *clock = (struct tri__clock){.now = monotonic_now};
-    *sleeper = (struct tri__sleeper){.sleep = futex_sleep, .wake = futex_wake};
 }

@@ -47,6 +47,7 @@ static tri_server *make_server(void)
         .outbound_close_frames = chance(2) ? 200 : 10000,
     };
 
+    world.drain_limit = chance(3) ? 20 * MS : 10 * SECOND;
     if (world.profile.is_strict)
         limits.outbound_close_frames = 10000;
     if (world.profile.has_jumps)
@@ -54,7 +55,7 @@ static tri_server *make_server(void)
     return tri_server_new(TRI_SERVER_CONFIG(
             .reactors = world.profile.reactors, .workers = world.profile.workers,
             .listen = "unix:/sim", .pin = TRI_OFF, .stack_overflow_report = TRI_OFF,
-            .stack_size = 32 * 1024, .drain_limit = chance(3) ? TRI_MS(20) : TRI_SECONDS(10),
+            .stack_size = 32 * 1024, .drain_limit = (tri_duration)world.drain_limit,
             .log = log_line, .limits = limits));
 }
 

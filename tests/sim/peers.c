@@ -162,22 +162,30 @@ static bool send_request(struct peer *peer)
     return false;
 }
 
-static void be_odd(struct peer *peer)
+static bool be_odd(struct peer *peer)
 {
     struct client *client = &peer->client;
 
-    if (chance(60)) {
+    if (peer->oddities_left == 0 || !chance(30))
+        return false;
+    peer->oddities_left--;
+    if (chance(2)) {
         client_frame(client, FRAME_PING, 0, 0, "sim ping", 8);
         client->pings_sent++;
+        return true;
     }
-    if (chance(60) && client->has_server_settings)
+    if (chance(2) && client->has_server_settings) {
         client_change_window(client, peer->kind == PEER_SLOW ? between(1, 200)
                                                               : between(100, 70000));
-    if (world.profile.has_resets && client->open > 0 && chance(400)) {
+        return true;
+    }
+    if (world.profile.has_resets && client->open > 0 && chance(12)) {
         hit(FAULT_PEER_HALF_CLOSE);
         net_finish(peer->conn);
         peer->calls_left = 0;
+        return true;
     }
+    return false;
 }
 
 /* All is done: the connection is closed, in one of the ways that there are. */
@@ -208,7 +216,8 @@ static bool act(struct peer *peer)
     }
     if (bytes_left(&peer->client.out) > OUT_MAX)
         return false;
-    be_odd(peer);
+    if (be_odd(peer))
+        return true;
     switch (below(3)) {
     case 0:
         return open_call(peer) || send_request(peer) || give_credit(peer) || close_if_over(peer);
@@ -291,6 +300,7 @@ void peers_make(void)
         peer->resume_at = world.now + below(10000) * US;
         peer->mischief_left = 1 + below(kind == PEER_SILENT ? 4 : 60);
         peer->never_reads = kind == PEER_MALICIOUS && chance(4);
+        peer->oddities_left = below(60);
         peer->progress_at = world.now;
         if (kind == PEER_SILENT)
             hit(FAULT_SILENT_PEER);

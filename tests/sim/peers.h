@@ -28,7 +28,7 @@ struct peer {
     uint64_t progress_at;   /* when it last did something */
     uint64_t cut_at;        /* bytes written after which the connection is cut; NEVER */
     uint64_t written;
-    uint32_t mischief_left;
+    uint32_t mischief_left, oddities_left;
     bool is_done, small, never_reads, was_connected, wants_close;
 };
 

@@ -88,7 +88,7 @@ struct world {
     struct actor *current; /* NULL: the hub */
     bool is_terminating;   /* the owner has been told to drain */
     bool has_failed_memory;
-    uint64_t terminated_at;
+    uint64_t terminated_at, drain_limit;
     uint64_t finite_done_at; /* when the peers that matter were through; 0 */
     uint64_t calls_made, calls_ok;
     size_t memory_used, memory_peak, blocks;

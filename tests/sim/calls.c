@@ -187,11 +187,11 @@ static void check_note(struct call *call, struct reader reader)
     check(id == call->id, "call %u got a reply of call %u", call->id, id);
     check(index == call->replies_seen, "call %u got reply %u where %u is due", call->id, index,
           call->replies_seen);
-    check(size == call->reply_size, "call %u: reply %u has %u bytes, not %u", call->id, index,
-          size, call->reply_size);
+    check(size == call->reply_size, "call %u: reply %u has %u bytes, not %u", call->id, index, size,
+          call->reply_size);
     for (uint32_t i = 0; i < size; i++)
-        check(data[i] == call_byte(id, index, i, true), "call %u: reply %u is wrong at byte %u",
-              id, index, i);
+        check(data[i] == call_byte(id, index, i, true), "call %u: reply %u is wrong at byte %u", id,
+              index, i);
 }
 
 void call_check_reply(struct call *call, const uint8_t *bytes, size_t size)
@@ -234,7 +234,8 @@ static bool is_allowed(const struct call *call, int code)
         return true;
     }
     /* After the drain's limit; or refused, since it came after the GOAWAY. */
-    if (world.is_terminating && code == TRI_UNAVAILABLE && world.now - world.terminated_at >= world.drain_limit) {
+    if (world.is_terminating && code == TRI_UNAVAILABLE &&
+        world.now - world.terminated_at >= world.drain_limit) {
         hit(FAULT_DRAIN_ABANDONED);
         return true;
     }
@@ -255,9 +256,8 @@ void call_ended(struct call *call, int code)
     /* What the wire cuts off (a deadline, a drain) may keep the handler's own error. */
     if (code == (int)call->expected && !call->was_cancelled &&
         (code == TRI_OK || (call->timeout == 0 && !world.is_terminating)))
-        check(call->replies_seen == call->replies,
-              "call %u ended with %d after %u replies of %u", call->id, code, call->replies_seen,
-              call->replies);
+        check(call->replies_seen == call->replies, "call %u ended with %d after %u replies of %u",
+              call->id, code, call->replies_seen, call->replies);
     check(is_allowed(call, code), "call %u (kind %d, twist %d) ended with %d, not %d", call->id,
           (int)call->kind, (int)call->twist, code, (int)call->expected);
 }

@@ -129,8 +129,8 @@ void client_credit(struct client *client, struct stream *stream, uint32_t size)
         stream->recv_window += size;
     else
         client->recv_window += size;
-    client_frame(client, FRAME_WINDOW_UPDATE, 0, stream != NULL ? (uint32_t)stream->id : 0,
-                 payload, sizeof(payload));
+    client_frame(client, FRAME_WINDOW_UPDATE, 0, stream != NULL ? (uint32_t)stream->id : 0, payload,
+                 sizeof(payload));
 }
 
 #define FIELD(name, value)                                                                         \
@@ -153,8 +153,7 @@ void client_headers(struct client *client, uint32_t id, uint8_t flags, const cha
     fields[count++] = FIELD("content-type", "application/grpc");
     fields[count++] = FIELD("x-call", call_id);
     if (timeout != 0) {
-        snprintf(timeout_text, sizeof(timeout_text), "%lluu",
-                 (unsigned long long)(timeout / US));
+        snprintf(timeout_text, sizeof(timeout_text), "%lluu", (unsigned long long)(timeout / US));
         fields[count++] = FIELD("grpc-timeout", timeout_text);
     }
     for (uint32_t i = 0; i < extra_fields && count < 400; i++)
@@ -202,8 +201,8 @@ struct stream *client_open(struct client *client, struct call *call)
              methods[call->kind]);
     snprintf(id, sizeof(id), "%u", call->id);
     stream->is_half_closed = call->requests == 0 && chance(2);
-    client_headers(client, (uint32_t)stream->id, stream->is_half_closed ? FLAG_END_STREAM : 0,
-                   path, id, call->timeout, 0);
+    client_headers(client, (uint32_t)stream->id, stream->is_half_closed ? FLAG_END_STREAM : 0, path,
+                   id, call->timeout, 0);
     note("opens call", call->id, (uint64_t)call->kind);
     return stream;
 }
@@ -232,7 +231,8 @@ bool client_send_piece(struct client *client, struct stream *stream)
         piece = client->send_window > 0 ? (size_t)client->send_window : 0;
     if (piece > 1 && chance(4))
         piece = chance(4) && piece > 10 ? between(1, 10) : between(1, (uint32_t)piece);
-    bool is_end = piece == left && stream->requests_sent == call->requests && (left == 0 || chance(2));
+    bool is_end =
+        piece == left && stream->requests_sent == call->requests && (left == 0 || chance(2));
 
     if (piece == 0 && !is_end)
         return false;

@@ -74,8 +74,7 @@ static void take_field(const struct client *client, struct stream *stream, const
         check(field->valuelen > 5 && memcmp(field->value, "stop ", 3) == 0,
               "call %u: another message", id);
     } else if (is_name(field, "x-sim")) {
-        check(number_of(field) == (int)id, "call %u got a header of call %d", id,
-              number_of(field));
+        check(number_of(field) == (int)id, "call %u got a header of call %d", id, number_of(field));
         stream->said_sim = true;
     } else if (is_name(field, "x-end")) {
         check(number_of(field) == (int)id, "call %u got a trailer of call %d", id,
@@ -248,6 +247,17 @@ static void on_goaway(struct client *client, const uint8_t *payload)
     }
 }
 
+/* What the server lets us send is what it can hold, and a message that is larger, but no more. */
+static void check_credit(const struct client *client, const struct stream *stream)
+{
+    int64_t window = client->initial_send;
+    int64_t message = (int64_t)stream->call->request_size + 40;
+
+    check(stream->send_window <= window + (message > window ? message : 0),
+          "call %u: the server gives credit twice: %lld bytes may be sent", stream->call->id,
+          (long long)stream->send_window);
+}
+
 static void on_window_update(struct client *client, uint32_t id, uint32_t size)
 {
     struct stream *stream = find(client, id);
@@ -257,9 +267,13 @@ static void on_window_update(struct client *client, uint32_t id, uint32_t size)
         client->send_window += size;
     else if (stream != NULL)
         stream->send_window += size;
-    check(client->send_window <= INT32_MAX &&
-              (stream == NULL || stream->send_window <= INT32_MAX),
-          "a window grows beyond its limit");
+    if (client->is_wild)
+        return;
+    check(client->send_window <= world.connection_window,
+          "the connection's window is %lld; %u is configured", (long long)client->send_window,
+          world.connection_window);
+    if (stream != NULL)
+        check_credit(client, stream);
 }
 
 static void on_frame(struct client *client, const uint8_t *header, const uint8_t *payload,

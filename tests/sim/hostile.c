@@ -40,8 +40,8 @@ static void flood(struct client *client)
     uint8_t payload[8] = {0, 0, 0, 1};
     uint32_t which = below(8);
     uint32_t count = chance(4) ? between(100, 1500) : below(40);
-    uint32_t id = types[which] == FRAME_PING || types[which] == FRAME_SETTINGS ? 0
-                                                                                : any_stream(client);
+    uint32_t id =
+        types[which] == FRAME_PING || types[which] == FRAME_SETTINGS ? 0 : any_stream(client);
 
     hit(FAULT_FLOOD);
     for (uint32_t i = 0; i < count; i++)
@@ -78,11 +78,11 @@ static void bad_hpack(struct client *client)
 
 static const char *any_path(void)
 {
-    static const char *const paths[] = {"/sim.Workers/Unary",  "/sim.Inline/Unary",
-                                        "/sim.Workers/Chat",   "/sim.Inline/Chat",
-                                        "/sim.Workers/Count",  "/sim.Inline/Count",
+    static const char *const paths[] = {"/sim.Workers/Unary",   "/sim.Inline/Unary",
+                                        "/sim.Workers/Chat",    "/sim.Inline/Chat",
+                                        "/sim.Workers/Count",   "/sim.Inline/Count",
                                         "/sim.Workers/Collect", "/sim.Inline/Collect",
-                                        "/sim.Nobody/Nothing", "*"};
+                                        "/sim.Nobody/Nothing",  "*"};
 
     return paths[below(10)];
 }

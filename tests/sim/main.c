@@ -31,12 +31,14 @@ static void log_line(void *context, tri_log_level level, const char *line)
 
 static tri_server *make_server(void)
 {
+    world.connection_window = chance(2) ? 65535 : 1000000;
+    world.drain_limit = chance(3) ? 20 * MS : 10 * SECOND;
     tri_limits limits = {
         .receive_message_max = NOTE_MAX,
         .streams_max = world.profile.is_strict ? 100 : between(3, 60),
         .connections_max = 40,
         .stream_window = chance(2) ? 65535 : 150000,
-        .connection_window = chance(2) ? 65535 : 1000000,
+        .connection_window = world.connection_window,
         .connection_receive_budget = chance(2) ? NOTE_MAX + 1000 : 1000000,
         .process_receive_budget = chance(2) ? 4 * NOTE_MAX : 8000000,
         .emit_high_mark = chance(2) ? 2000 : 65536,
@@ -47,16 +49,15 @@ static tri_server *make_server(void)
         .outbound_close_frames = chance(2) ? 200 : 10000,
     };
 
-    world.drain_limit = chance(3) ? 20 * MS : 10 * SECOND;
     if (world.profile.is_strict)
         limits.outbound_close_frames = 10000;
     if (world.profile.has_jumps)
         limits.idle_timeout = chance(2) ? TRI_MS(500) : 0;
-    return tri_server_new(TRI_SERVER_CONFIG(
-            .reactors = world.profile.reactors, .workers = world.profile.workers,
-            .listen = "unix:/sim", .pin = TRI_OFF, .stack_overflow_report = TRI_OFF,
-            .stack_size = 32 * 1024, .drain_limit = (tri_duration)world.drain_limit,
-            .log = log_line, .limits = limits));
+    return tri_server_new(
+        TRI_SERVER_CONFIG(.reactors = world.profile.reactors, .workers = world.profile.workers,
+                          .listen = "unix:/sim", .pin = TRI_OFF, .stack_overflow_report = TRI_OFF,
+                          .stack_size = 32 * 1024, .drain_limit = (tri_duration)world.drain_limit,
+                          .log = log_line, .limits = limits));
 }
 
 /* The thread that owns the server. */
@@ -225,11 +226,13 @@ struct options {
 
 static int parse(int argc, char **argv, struct options *options)
 {
-    static const struct option known[] = {
-        {"seed", required_argument, NULL, 's'},  {"seeds", required_argument, NULL, 'r'},
-        {"twice", no_argument, NULL, 't'},       {"verbose", no_argument, NULL, 'v'},
-        {"progress", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"seed", required_argument, NULL, 's'},
+                                          {"seeds", required_argument, NULL, 'r'},
+                                          {"twice", no_argument, NULL, 't'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"progress", required_argument, NULL, 'p'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     char *end;
     int option;
 

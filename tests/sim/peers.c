@@ -175,8 +175,8 @@ static bool be_odd(struct peer *peer)
         return true;
     }
     if (chance(2) && client->has_server_settings) {
-        client_change_window(client, peer->kind == PEER_SLOW ? between(1, 200)
-                                                              : between(100, 70000));
+        client_change_window(client,
+                             peer->kind == PEER_SLOW ? between(1, 200) : between(100, 70000));
         return true;
     }
     if (world.profile.has_resets && client->open > 0 && chance(12)) {

@@ -24,9 +24,9 @@ struct peer {
     struct client client;
     uint32_t calls_left, concurrency;
     uint32_t read_max, pause_one_in;
-    uint64_t resume_at;     /* it pauses until then */
-    uint64_t progress_at;   /* when it last did something */
-    uint64_t cut_at;        /* bytes written after which the connection is cut; NEVER */
+    uint64_t resume_at;   /* it pauses until then */
+    uint64_t progress_at; /* when it last did something */
+    uint64_t cut_at;      /* bytes written after which the connection is cut; NEVER */
     uint64_t written;
     uint32_t mischief_left, oddities_left;
     bool is_done, small, never_reads, was_connected, wants_close;

@@ -33,19 +33,20 @@
 
 /* Kinds of fault: a kind that no seed of a long run has hit is a failure of the simulator. */
 #define FAULTS(X)                                                                                  \
-    X(PREEMPTED) X(WOKEN_EARLY) X(WOKEN_LATE) X(CLOCK_JUMP) X(RECV_PARTIAL) X(RECV_STARVED)        \
-    X(SEND_PARTIAL) X(SEND_DELAYED) X(SEND_FAILED) X(RECV_RESET) X(REORDERED) X(CLOSE_LATE)        \
-    X(ACCEPT_EMFILE) X(ACCEPT_ENDED) X(NO_MEMORY) X(NO_MEMORY_NTH) X(CUT_FIN) X(CUT_RESET)         \
-    X(PEER_HALF_CLOSE) X(START_FAILED) X(DRAIN_UNDER_LOAD) X(DRAIN_ABANDONED) X(SECOND_SIGNAL)     \
-    X(CANCELLED) X(DEADLINE) X(HANDLER_FAILED) X(STREAM_REFUSED) X(ZERO_WINDOW)                    \
-    X(SETTINGS_CHANGED) X(LARGE_MESSAGE) X(GARBAGE) X(FLOOD) X(BAD_LENGTH) X(BAD_HPACK)            \
-    X(OVERSIZE) X(SILENT_PEER) X(BUSY_HANDLER)
+    X(PREEMPTED)                                                                                   \
+    X(WOKEN_EARLY) X(WOKEN_LATE) X(CLOCK_JUMP) X(RECV_PARTIAL) X(RECV_STARVED) X(SEND_PARTIAL)     \
+        X(SEND_DELAYED) X(SEND_FAILED) X(RECV_RESET) X(REORDERED) X(CLOSE_LATE) X(ACCEPT_EMFILE)   \
+            X(ACCEPT_ENDED) X(NO_MEMORY) X(NO_MEMORY_NTH) X(CUT_FIN) X(CUT_RESET)                  \
+                X(PEER_HALF_CLOSE) X(START_FAILED) X(DRAIN_UNDER_LOAD) X(DRAIN_ABANDONED)          \
+                    X(SECOND_SIGNAL) X(CANCELLED) X(DEADLINE) X(HANDLER_FAILED) X(STREAM_REFUSED)  \
+                        X(ZERO_WINDOW) X(SETTINGS_CHANGED) X(LARGE_MESSAGE) X(GARBAGE) X(FLOOD)    \
+                            X(BAD_LENGTH) X(BAD_HPACK) X(OVERSIZE) X(SILENT_PEER) X(BUSY_HANDLER)
 
 enum fault {
 #define FAULT_NAME(name) FAULT_##name,
     FAULTS(FAULT_NAME)
 #undef FAULT_NAME
-        FAULT_KINDS
+    FAULT_KINDS
 };
 
 /* --- world.c: seed, clock, trace, hub --- */
@@ -68,11 +69,12 @@ struct profile {
     bool has_engine_faults; /* starved, late, failing operations */
     bool fails_start;
     bool drains_early;
-    uint32_t switch_one_in;    /* hooks that lose the thread */
-    uint32_t partial_one_in;   /* receives and sends that are cut short */
-    uint32_t memory_one_in;    /* allocations that fail; 0: none */
-    uint64_t memory_nth;       /* the one that fails; 0: none */
-    uint32_t pipe_capacity;    /* of a connection, each way */
+    uint32_t switch_one_in;  /* hooks that lose the thread */
+    uint32_t atomic_one_in;  /* atomic operations that do, in sim-fine */
+    uint32_t partial_one_in; /* receives and sends that are cut short */
+    uint32_t memory_one_in;  /* allocations that fail; 0: none */
+    uint64_t memory_nth;     /* the one that fails; 0: none */
+    uint32_t pipe_capacity;  /* of a connection, each way */
     uint32_t reactors, workers;
 };
 
@@ -89,7 +91,8 @@ struct world {
     bool is_terminating;   /* the owner has been told to drain */
     bool has_failed_memory;
     uint64_t terminated_at, drain_limit;
-    uint64_t finite_done_at; /* when the peers that matter were through; 0 */
+    uint32_t connection_window; /* the server's */
+    uint64_t finite_done_at;    /* when the peers that matter were through; 0 */
     uint64_t calls_made, calls_ok;
     size_t memory_used, memory_peak, blocks;
     uint64_t allocations;
@@ -192,8 +195,8 @@ struct conn {
     struct tri__socket *socket;
     bool is_accepted, is_reset; /* reset: both ends learn of it */
     bool server_closed, peer_closed;
-    bool told_end;      /* the server, which then gets no more */
-    bool may_get_more;  /* a receive that was stopped too late */
+    bool told_end;     /* the server, which then gets no more */
+    bool may_get_more; /* a receive that was stopped too late */
     bool wants_shutdown;
     size_t send_moved;  /* that the server has not been told of */
     uint8_t close_wait; /* turns until a close completes */

@@ -139,3 +139,12 @@ void preempt(void)
         task_yield();
     }
 }
+
+/* Called by a library that was compiled with points/stdatomic.h. */
+void sim_atomic_point(void);
+
+void sim_atomic_point(void)
+{
+    if (task_current() != NULL && chance(world.profile.atomic_one_in))
+        task_yield();
+}

@@ -122,12 +122,14 @@ static void choose_faults(struct profile *profile)
 static void choose_profile(struct profile *profile)
 {
     static const uint32_t switches[] = {2, 5, 20, 100};
+    static const uint32_t atomics[] = {2, 6, 25, 100};
     static const uint32_t partials[] = {0, 2, 6};
     static const uint32_t capacities[] = {64, 700, 9000, 65536, 300000};
 
     profile->reactors = between(1, CORES_MAX);
     profile->workers = between(1, CORES_MAX);
     profile->switch_one_in = switches[below(4)];
+    profile->atomic_one_in = atomics[below(4)];
     profile->partial_one_in = partials[below(3)];
     profile->pipe_capacity = capacities[chance(12) ? 0 : between(1, 4)];
     profile->drains_early = chance(4);

@@ -356,9 +356,12 @@ static void wake_all(struct tri__runtime *runtime)
 static bool join(struct tri__runtime *runtime, pthread_t thread, uint64_t deadline)
 {
     for (;;) {
+        /* Asked before the wait: a process that was frozen meanwhile still wakes them once more. */
+        bool is_late = tri__now(&runtime->clock) >= deadline;
+
         if (tri__platform.join_thread(thread, WAKE_AGAIN))
             return true;
-        if (tri__now(&runtime->clock) >= deadline)
+        if (is_late)
             return false;
         wake_all(runtime);
     }

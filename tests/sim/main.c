@@ -121,7 +121,7 @@ static void run_seed(uint64_t seed)
 
 struct totals {
     uint64_t seeds, calls, calls_ok, completions, switches, steps;
-    uint64_t peak;
+    uint64_t peak, most_steps;
 };
 
 static void add_up(struct totals *totals)
@@ -132,6 +132,8 @@ static void add_up(struct totals *totals)
     totals->completions += world.completions;
     totals->switches += world.switches;
     totals->steps += world.steps;
+    if (world.steps > totals->most_steps)
+        totals->most_steps = world.steps;
     if (world.memory_peak > totals->peak)
         totals->peak = world.memory_peak;
 }
@@ -151,10 +153,11 @@ static bool report(const struct totals *totals, double took)
     double seeds = (double)totals->seeds;
 
     printf("sim: %llu seeds in %.1f s (%.1f ms each); on average %.1f calls (%.1f OK), %.1f "
-           "completions, %.0f switches; peak %.1f MiB\n",
+           "completions, %.0f switches, %.0f steps (%llu at most); peak %.1f MiB\n",
            (unsigned long long)totals->seeds, took, took * 1000 / seeds,
            (double)totals->calls / seeds, (double)totals->calls_ok / seeds,
            (double)totals->completions / seeds, (double)totals->switches / seeds,
+           (double)totals->steps / seeds, (unsigned long long)totals->most_steps,
            (double)totals->peak / 1048576);
     for (int i = 0; i < FAULT_KINDS; i++) {
         printf("  %-18s %llu\n", fault_names[i], (unsigned long long)fault_hits[i]);

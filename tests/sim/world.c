@@ -10,7 +10,7 @@
 #include "sim.h"
 
 #define TRACE 300
-#define STEPS_MAX 3000000
+#define STEPS_MAX 600000
 
 struct event {
     uint64_t time, a, b;

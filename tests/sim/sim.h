@@ -118,7 +118,7 @@ struct world {
     uint32_t connection_window; /* the server's */
     uint64_t finite_done_at;    /* when the peers that matter were through; 0 */
     uint64_t calls_made, calls_ok;
-    size_t memory_used, memory_peak, blocks;
+    size_t memory_used, memory_peak, memory_bound, blocks;
     uint64_t allocations;
     bool memory_is_armed;
     uint64_t terminate_after; /* steps */

@@ -21,7 +21,7 @@ struct thread {
 static struct thread threads[TASKS_MAX];
 static uint32_t threads_count;
 static struct tri_server *server;
-static bool was_nudged;
+static bool was_nudged, was_told; /* the owner */
 
 /* --- the clock --- */
 
@@ -135,11 +135,8 @@ static bool join_thread(pthread_t thread, uint64_t patience)
 static enum tri__signal_event wait_for_signal(struct tri__signals *signals, int64_t duration)
 {
     uint64_t deadline = duration < 0 ? NEVER : world.now + (uint64_t)duration;
-    static bool was_told;
 
     (void)signals;
-    if (!world.is_terminating)
-        was_told = false;
     preempt();
     for (;;) {
         if (world.is_terminating && !was_told) {
@@ -310,4 +307,5 @@ void platform_reset(void)
     threads_count = 0;
     server = NULL;
     was_nudged = false;
+    was_told = false;
 }

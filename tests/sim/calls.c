@@ -78,7 +78,7 @@ struct call *call_make(bool small)
 {
     struct call *call = calloc(1, sizeof(*call));
 
-    check(call != NULL && count < CALLS_MAX, "too many calls");
+    expect_that(call != NULL && count < CALLS_MAX, "too many calls");
     calls[count++] = call;
     call->id = count;
     call->kind = (enum call_kind)below(CALL_KINDS);
@@ -151,7 +151,8 @@ static uint32_t get_varint(struct reader *reader)
     uint32_t value = 0;
 
     for (unsigned shift = 0; shift < 35; shift += 7) {
-        check(reader->at < reader->end, "call %u: a reply is cut within a number", reader->call);
+        expect_that(reader->at < reader->end, "call %u: a reply is cut within a number",
+                    reader->call);
         uint8_t byte = *reader->at++;
 
         value |= (uint32_t)(byte & 127) << shift;
@@ -177,44 +178,48 @@ static void check_note(struct call *call, struct reader reader)
         } else if (tag == 2 << 3) {
             index = get_varint(&reader);
         } else {
-            check(tag == (3 << 3 | 2), "call %u: a reply has a field %u", call->id, tag);
+            expect_that(tag == (3 << 3 | 2), "call %u: a reply has a field %u", call->id, tag);
             size = get_varint(&reader);
-            check(size <= (size_t)(reader.end - reader.at), "call %u: a reply is cut", call->id);
+            expect_that(size <= (size_t)(reader.end - reader.at), "call %u: a reply is cut",
+                        call->id);
             data = reader.at;
             reader.at += size;
         }
     }
-    check(id == call->id, "call %u got a reply of call %u", call->id, id);
-    check(index == call->replies_seen, "call %u got reply %u where %u is due", call->id, index,
-          call->replies_seen);
-    check(size == call->reply_size, "call %u: reply %u has %u bytes, not %u", call->id, index, size,
-          call->reply_size);
+    expect_that(id == call->id, "call %u got a reply of call %u", call->id, id);
+    expect_that(index == call->replies_seen, "call %u got reply %u where %u is due", call->id,
+                index, call->replies_seen);
+    expect_that(size == call->reply_size, "call %u: reply %u has %u bytes, not %u", call->id, index,
+                size, call->reply_size);
     for (uint32_t i = 0; i < size; i++)
-        check(data[i] == call_byte(id, index, i, true), "call %u: reply %u is wrong at byte %u", id,
-              index, i);
+        expect_that(data[i] == call_byte(id, index, i, true),
+                    "call %u: reply %u is wrong at byte %u", id, index, i);
 }
 
 void call_check_reply(struct call *call, const uint8_t *bytes, size_t size)
 {
     struct reader reader = {bytes, bytes + size, call->id};
 
-    check(call->replies_seen < call->replies, "call %u got more replies than the %u that are due",
-          call->id, call->replies);
+    expect_that(call->replies_seen < call->replies,
+                "call %u got more replies than the %u that are due", call->id, call->replies);
     if (call->kind == CALL_COLLECT) {
-        check(get_varint(&reader) == (1 << 3 | 2), "call %u: no note in the summary", call->id);
+        expect_that(get_varint(&reader) == (1 << 3 | 2), "call %u: no note in the summary",
+                    call->id);
         uint32_t inner = get_varint(&reader);
 
-        check(inner <= (size_t)(reader.end - reader.at), "call %u: a summary is cut", call->id);
+        expect_that(inner <= (size_t)(reader.end - reader.at), "call %u: a summary is cut",
+                    call->id);
         check_note(call, (struct reader){reader.at, reader.at + inner, call->id});
         reader.at += inner;
         uint32_t seen = 0;
 
         if (reader.at < reader.end) {
-            check(get_varint(&reader) == 2 << 3, "call %u: no count in the summary", call->id);
+            expect_that(get_varint(&reader) == 2 << 3, "call %u: no count in the summary",
+                        call->id);
             seen = get_varint(&reader);
         }
-        check(seen == (call->twist == TWIST_EARLY ? call->twist_at : call->requests),
-              "call %u: %u requests are counted, of %u", call->id, seen, call->requests);
+        expect_that(seen == (call->twist == TWIST_EARLY ? call->twist_at : call->requests),
+                    "call %u: %u requests are counted, of %u", call->id, seen, call->requests);
     } else {
         check_note(call, reader);
     }
@@ -245,21 +250,22 @@ static bool is_allowed(const struct call *call, int code)
 void call_ended(struct call *call, int code)
 {
     note("call ends", call->id, (uint64_t)(int64_t)code);
-    check(call->endings == 0, "call %u ended twice at the peer", call->id);
+    expect_that(call->endings == 0, "call %u ended twice at the peer", call->id);
     call->endings++;
     call->status = (tri_code)(code < 0 ? TRI_CANCELLED : code);
     if (code == TRI_OK) {
         world.calls_ok++;
-        check(call->expected == TRI_OK, "call %u ended OK, not with %d", call->id,
-              (int)call->expected);
+        expect_that(call->expected == TRI_OK, "call %u ended OK, not with %d", call->id,
+                    (int)call->expected);
     }
     /* What the wire cuts off (a deadline, a drain) may keep the handler's own error. */
     if (code == (int)call->expected && !call->was_cancelled &&
         (code == TRI_OK || (call->timeout == 0 && !world.is_terminating)))
-        check(call->replies_seen == call->replies, "call %u ended with %d after %u replies of %u",
-              call->id, code, call->replies_seen, call->replies);
-    check(is_allowed(call, code), "call %u (kind %d, twist %d) ended with %d, not %d", call->id,
-          (int)call->kind, (int)call->twist, code, (int)call->expected);
+        expect_that(call->replies_seen == call->replies,
+                    "call %u ended with %d after %u replies of %u", call->id, code,
+                    call->replies_seen, call->replies);
+    expect_that(is_allowed(call, code), "call %u (kind %d, twist %d) ended with %d, not %d",
+                call->id, (int)call->kind, (int)call->twist, code, (int)call->expected);
 }
 
 void calls_check_over(void)
@@ -267,11 +273,12 @@ void calls_check_over(void)
     for (uint32_t i = 0; i < count; i++) {
         const struct call *call = calls[i];
 
-        check(call->started <= 1, "call %u was started %u times", call->id, call->started);
-        check(call->started == call->ended, "the handler of call %u began and did not end",
-              call->id);
-        check(call->endings == 1, "call %u ended %u times at the peer", call->id, call->endings);
+        expect_that(call->started <= 1, "call %u was started %u times", call->id, call->started);
+        expect_that(call->started == call->ended, "the handler of call %u began and did not end",
+                    call->id);
+        expect_that(call->endings == 1, "call %u ended %u times at the peer", call->id,
+                    call->endings);
         if (call->endings == 1 && call->status == TRI_OK && !call->was_cancelled)
-            check(call->started == 1, "call %u ended OK without a handler", call->id);
+            expect_that(call->started == 1, "call %u ended OK without a handler", call->id);
     }
 }

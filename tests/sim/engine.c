@@ -49,7 +49,8 @@ static struct engine *enter(struct tri__engine *base)
 {
     struct engine *engine = engine_of(base);
 
-    check(task_current() == engine->owner, "an engine is used by another thread than its own");
+    expect_that(task_current() == engine->owner,
+                "an engine is used by another thread than its own");
     preempt();
     return engine;
 }
@@ -91,7 +92,7 @@ static void op_fini(struct tri__engine *base)
     size_t count = net_conns(conns);
 
     for (size_t i = 0; i < count; i++)
-        check(conns[i]->engine != engine_of(base), "an engine ends with a socket open");
+        expect_that(conns[i]->engine != engine_of(base), "an engine ends with a socket open");
     if (acceptor_engine == engine_of(base))
         acceptor_engine = NULL;
     free(base);
@@ -119,7 +120,7 @@ static void op_unlisten(struct tri__engine *base, int fd, const struct tri__addr
 
     enter(base);
     (void)address;
-    check(fd == LISTEN_FD && is_listening, "a listener is closed that is not open");
+    expect_that(fd == LISTEN_FD && is_listening, "a listener is closed that is not open");
     is_listening = false;
     /* The system resets what nobody has accepted. */
     while ((conn = net_next_unaccepted()) != NULL) {
@@ -133,7 +134,7 @@ static void op_accept_start(struct tri__engine *base, struct tri__acceptor *acce
 {
     struct engine *engine = enter(base);
 
-    check(acceptor->fd == LISTEN_FD && is_listening, "accept on a closed listener");
+    expect_that(acceptor->fd == LISTEN_FD && is_listening, "accept on a closed listener");
     if (acceptor->is_armed)
         return;
     acceptor->is_armed = true;
@@ -155,8 +156,8 @@ static void op_recv_start(struct tri__engine *base, struct tri__socket *socket)
     struct engine *engine = enter(base);
     struct conn *conn = net_find(socket->fd);
 
-    check(conn->is_accepted && !conn->server_closed, "a receive on a closed descriptor");
-    check(conn->socket == NULL || conn->socket == socket, "two sockets for one descriptor");
+    expect_that(conn->is_accepted && !conn->server_closed, "a receive on a closed descriptor");
+    expect_that(conn->socket == NULL || conn->socket == socket, "two sockets for one descriptor");
     conn->socket = socket;
     conn->engine = engine;
     socket->wants_input = true;
@@ -177,8 +178,8 @@ static void op_send(struct tri__engine *base, struct tri__socket *socket, const 
     struct conn *conn = net_find(socket->fd);
 
     enter(base);
-    check(!socket->is_sending && !socket->is_closing && size > 0, "a send beside another");
-    check(!conn->wants_shutdown && !conn->down.has_ended, "a send after the shutdown");
+    expect_that(!socket->is_sending && !socket->is_closing && size > 0, "a send beside another");
+    expect_that(!conn->wants_shutdown && !conn->down.has_ended, "a send after the shutdown");
     socket->send_bytes = bytes;
     socket->send_left = size;
     socket->is_sending = true;
@@ -192,7 +193,7 @@ static void op_shutdown(struct tri__engine *base, struct tri__socket *socket)
     struct conn *conn = net_find(socket->fd);
 
     enter(base);
-    check(!socket->is_sending && !socket->is_closing, "a shutdown within a send");
+    expect_that(!socket->is_sending && !socket->is_closing, "a shutdown within a send");
     conn->wants_shutdown = true;
     note("shuts down", (uint64_t)conn->fd, 0);
 }
@@ -309,7 +310,7 @@ static void do_recv(struct conn *conn)
         /* Exactly so large, so that a sanitizer sees who reads beyond, and freed at once. */
         uint8_t *bytes = malloc(size);
 
-        check(bytes != NULL, "the machine itself has no memory");
+        expect_that(bytes != NULL, "the machine itself has no memory");
         pipe_take(&conn->up, bytes, size);
         note("received", (uint64_t)conn->fd, size);
         world_make_ready(conn->peer);
@@ -357,12 +358,19 @@ static void do_close(struct conn *conn)
     socket->events->closed(socket);
 }
 
+static void do_shutdown(struct conn *conn)
+{
+    conn->wants_shutdown = false;
+    conn->down.has_ended = true;
+    world_make_ready(conn->peer);
+}
+
 static void do_accept(struct engine *engine)
 {
     struct tri__acceptor *acceptor = engine->acceptor;
     struct conn *conn = net_next_unaccepted();
 
-    if (acceptor->is_stopping || !acceptor->is_armed || conn == NULL)
+    if (acceptor == NULL || acceptor->is_stopping || !acceptor->is_armed || conn == NULL)
         return;
     if (world.profile.has_engine_faults && chance(6)) {
         hit(FAULT_ACCEPT_EMFILE);
@@ -384,38 +392,30 @@ static void do_stop_accept(struct engine *engine)
     struct tri__acceptor *acceptor = engine->acceptor;
 
     engine->acceptor = NULL;
+    expect_that(acceptor != NULL, "accepting is stopped twice");
     acceptor->is_armed = false;
     acceptor->stopped(acceptor);
 }
 
 static void complete(struct engine *engine, const struct ready *ready)
 {
+    struct conn *conn = ready->conn;
+
     world.completions++;
-    if (ready->conn != NULL && ready->conn->socket == NULL)
-        return;
-    switch (ready->operation) {
-    case OP_RECV:
-        do_recv(ready->conn);
-        break;
-    case OP_SEND:
-        do_send(ready->conn);
-        break;
-    case OP_CLOSE:
-        do_close(ready->conn);
-        break;
-    case OP_SHUTDOWN:
-        ready->conn->wants_shutdown = false;
-        ready->conn->down.has_ended = true;
-        world_make_ready(ready->conn->peer);
-        break;
-    case OP_ACCEPT:
+    if (ready->operation == OP_ACCEPT)
         do_accept(engine);
-        break;
-    case OP_STOP_ACCEPT:
-    default:
+    else if (ready->operation == OP_STOP_ACCEPT)
         do_stop_accept(engine);
-        break;
-    }
+    else if (conn == NULL || conn->socket == NULL)
+        return; /* what completed before it in this turn has ended it */
+    else if (ready->operation == OP_RECV)
+        do_recv(conn);
+    else if (ready->operation == OP_SEND)
+        do_send(conn);
+    else if (ready->operation == OP_CLOSE)
+        do_close(conn);
+    else
+        do_shutdown(conn);
 }
 
 static void shuffle(struct ready *ready, size_t count)
@@ -503,7 +503,7 @@ int engine_open(struct tri__engine **out)
     }
     struct engine *engine = calloc(1, sizeof(*engine));
 
-    check(engine != NULL, "the machine itself has no memory");
+    expect_that(engine != NULL, "the machine itself has no memory");
     engine->base.ops = &ops;
     engine->base.now = world.now;
     engine->owner = task_current();

@@ -61,7 +61,7 @@ static void pipe_init(struct pipe *pipe)
     uint32_t capacity = world.profile.pipe_capacity;
 
     *pipe = (struct pipe){.bytes = malloc(capacity), .capacity = capacity};
-    check(pipe->bytes != NULL, "the machine itself has no memory");
+    expect_that(pipe->bytes != NULL, "the machine itself has no memory");
 }
 
 void net_reset(void)
@@ -99,7 +99,8 @@ struct conn *net_next_unaccepted(void)
 
 struct conn *net_find(int fd)
 {
-    check(fd >= FIRST_FD && fd < FIRST_FD + (int)conns_count, "descriptor %d is no connection", fd);
+    expect_that(fd >= FIRST_FD && fd < FIRST_FD + (int)conns_count,
+                "descriptor %d is no connection", fd);
     return &conns[fd - FIRST_FD];
 }
 
@@ -203,7 +204,7 @@ void net_close(struct conn *conn, bool with_reset)
 /* The server's end is gone. With input that it has not read, the peer gets a reset. */
 void net_server_close(struct conn *conn)
 {
-    check(!conn->server_closed, "descriptor %d is closed twice", conn->fd);
+    expect_that(!conn->server_closed, "descriptor %d is closed twice", conn->fd);
     conn->server_closed = true;
     conn->socket = NULL;
     conn->engine = NULL;

@@ -116,7 +116,7 @@ static void prepare_thread(const char *name, int cpu)
         if (&threads[i].task->actor == world.current)
             thread = &threads[i];
     }
-    check(thread != NULL, "a thread prepares itself that was never started");
+    expect_that(thread != NULL, "a thread prepares itself that was never started");
     preempt();
 }
 
@@ -204,7 +204,7 @@ static void count_out(void *memory)
 {
     if (memory == NULL)
         return;
-    check(world.blocks > 0, "more was freed than was allocated");
+    expect_that(world.blocks > 0, "more was freed than was allocated");
     world.blocks--;
     world.memory_used -= malloc_usable_size(memory);
 }
@@ -254,12 +254,12 @@ static void check_worker(struct tri__core *core)
     if (!core->has_worker || !is_asleep(core->worker_thread, core->worker_runs) ||
         threads[core->worker_thread].task->word == NULL)
         return;
-    check(atomic_load(&worker->mailbox.head) == NULL,
-          "worker %u sleeps, but its mailbox is not empty: a wake-up was lost", core->index);
-    check(tri__scheduler_is_idle(&worker->scheduler), "worker %u sleeps, but a fiber could run",
-          core->index);
-    check(worker->scheduler.poster.dirty == 0 && worker->scheduler.poster.owed_since == 0,
-          "worker %u sleeps and owes a push or a wake-up", core->index);
+    expect_that(atomic_load(&worker->mailbox.head) == NULL,
+                "worker %u sleeps, but its mailbox is not empty: a wake-up was lost", core->index);
+    expect_that(tri__scheduler_is_idle(&worker->scheduler),
+                "worker %u sleeps, but a fiber could run", core->index);
+    expect_that(worker->scheduler.poster.dirty == 0 && worker->scheduler.poster.owed_since == 0,
+                "worker %u sleeps and owes a push or a wake-up", core->index);
 }
 
 static void check_reactor(struct tri__core *core)
@@ -269,12 +269,12 @@ static void check_reactor(struct tri__core *core)
     if (!core->has_reactor || !is_asleep(core->reactor_thread, core->reactor_runs) ||
         core->reactor.engine == NULL || !engine_is_waiting(core->reactor.engine, &deadline))
         return;
-    check(atomic_load(&core->reactor.mailbox.head) == NULL,
-          "reactor %u waits, but its mailbox is not empty: a wake-up was lost", core->index);
-    check(tri__scheduler_is_idle(&core->inline_scheduler),
-          "reactor %u waits, but an inline fiber could run", core->index);
-    check(core->inline_scheduler.poster.dirty == 0, "reactor %u waits and owes a push",
-          core->index);
+    expect_that(atomic_load(&core->reactor.mailbox.head) == NULL,
+                "reactor %u waits, but its mailbox is not empty: a wake-up was lost", core->index);
+    expect_that(tri__scheduler_is_idle(&core->inline_scheduler),
+                "reactor %u waits, but an inline fiber could run", core->index);
+    expect_that(core->inline_scheduler.poster.dirty == 0, "reactor %u waits and owes a push",
+                core->index);
 }
 
 void platform_check_quiet(void)

@@ -23,7 +23,7 @@ static struct call *plan_of(tri_call *call)
     if (plan != NULL) {
         plan->started++;
         note("handler starts", id, 0);
-        check(plan->started == 1, "call %u was started twice", id);
+        expect_that(plan->started == 1, "call %u was started twice", id);
     }
     return plan;
 }
@@ -69,15 +69,17 @@ static void check_request(struct call *plan, const Sim__Note *request)
         return;
     uint32_t index = plan->requests_seen++;
 
-    check(request->call == plan->id, "the handler of call %u got a request of call %u", plan->id,
-          request->call);
-    check(request->index == index && index < plan->requests,
-          "the handler of call %u got request %u where %u is due", plan->id, request->index, index);
-    check(request->data.len == plan->request_size, "call %u: request %u has %zu bytes, not %u",
-          plan->id, index, request->data.len, plan->request_size);
+    expect_that(request->call == plan->id, "the handler of call %u got a request of call %u",
+                plan->id, request->call);
+    expect_that(request->index == index && index < plan->requests,
+                "the handler of call %u got request %u where %u is due", plan->id, request->index,
+                index);
+    expect_that(request->data.len == plan->request_size,
+                "call %u: request %u has %zu bytes, not %u", plan->id, index, request->data.len,
+                plan->request_size);
     for (size_t i = 0; i < request->data.len; i++)
-        check(request->data.data[i] == call_byte(plan->id, index, i, false),
-              "call %u: request %u is wrong at byte %zu", plan->id, index, i);
+        expect_that(request->data.data[i] == call_byte(plan->id, index, i, false),
+                    "call %u: request %u is wrong at byte %zu", plan->id, index, i);
 }
 
 /* A call that is over may end at any request; but then it must say so. */
@@ -85,11 +87,11 @@ static void check_requests_end(tri_call *call, const struct call *plan, uint32_t
 {
     bool is_ok = tri_call_ended_ok(call);
 
-    check(!is_ok || seen == plan->requests, "call %u: the requests ended after %u of %u", plan->id,
-          seen, plan->requests);
+    expect_that(!is_ok || seen == plan->requests, "call %u: the requests ended after %u of %u",
+                plan->id, seen, plan->requests);
     /* Asked in this order, since the call may end in between. */
-    check(is_ok || tri_call_code(call) != TRI_OK,
-          "call %u: the requests ended, but neither well nor for a reason", plan->id);
+    expect_that(is_ok || tri_call_code(call) != TRI_OK,
+                "call %u: the requests ended, but neither well nor for a reason", plan->id);
 }
 
 static void fill(tri_call *call, const struct call *plan, uint32_t index, Sim__Note *reply)

@@ -159,7 +159,7 @@ void note(const char *what, uint64_t a, uint64_t b);
 /* Something is wrong: says what, and how to see it again, and ends the process. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define check(expression, ...)                                                                     \
+#define expect_that(expression, ...)                                                               \
     do {                                                                                           \
         if (__builtin_expect(!(expression), 0))                                                    \
             fail(__VA_ARGS__);                                                                     \
@@ -197,7 +197,7 @@ void platform_install(void);
 void platform_reset(void);
 /* Looks for a thread that sleeps although something is due to it; called when nothing can run. */
 void platform_check_quiet(void);
-void platform_set_server(struct tri_server *server);
+void platform_set_server(struct tri_server *running);
 
 /* --- net.c: pipes between peers and the server --- */
 
@@ -229,7 +229,7 @@ struct conn {
 void net_reset(void);
 struct conn *net_connect(struct actor *peer); /* NULL: nobody listens */
 struct conn *net_find(int fd);
-size_t net_conns(struct conn **conns); /* all of them */
+size_t net_conns(struct conn **out); /* all of them */
 bool net_all_closed(void);
 /* The peer's end. */
 size_t net_read(struct conn *conn, uint8_t *out, size_t size);
@@ -250,9 +250,9 @@ size_t pipe_take(struct pipe *pipe, uint8_t *out, size_t size);
 
 struct tri__engine;
 
-int engine_open(struct tri__engine **engine);
+int engine_open(struct tri__engine **out);
 void engine_reset(void);
-bool engine_is_waiting(const struct tri__engine *engine, uint64_t *deadline);
+bool engine_is_waiting(const struct tri__engine *base, uint64_t *deadline);
 /* Something may have become ready for the engine that has this connection, or that accepts. */
 void engine_kick(struct engine *engine);
 void engine_kick_acceptor(void);

@@ -86,14 +86,14 @@ static void entry(void *argument)
 
 struct task *task_start(const char *name, void (*main)(void *), void *argument)
 {
-    check(tasks_count < TASKS_MAX, "too many tasks");
+    expect_that(tasks_count < TASKS_MAX, "too many tasks");
     struct task *task = &tasks[tasks_count++];
     uint8_t *stack = task->stack;
 
     if (stack == NULL) {
         stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-        check(stack != MAP_FAILED, "no memory for a stack");
+        expect_that(stack != MAP_FAILED, "no memory for a stack");
     }
     tri__unpoison(stack, STACK);
     *task = (struct task){.stack = stack, .main = main, .argument = argument};
@@ -114,7 +114,7 @@ void task_block(uint64_t deadline)
     struct task *task = task_current();
     int saved_errno = errno;
 
-    check(task != NULL, "a block outside of a task");
+    expect_that(task != NULL, "a block outside of a task");
     task->actor.is_ready = false;
     task->actor.deadline = deadline;
     go_to_hub(task, &task->fake_stack);

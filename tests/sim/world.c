@@ -155,7 +155,7 @@ void world_begin(uint64_t seed)
 
 void world_add(struct actor *actor, const char *name, void (*step)(struct actor *actor))
 {
-    check(world.actors_count < TASKS_MAX + PEERS_MAX, "too many actors");
+    expect_that(world.actors_count < TASKS_MAX + PEERS_MAX, "too many actors");
     static const uint32_t weights[] = {1, 4, 4, 16};
 
     *actor = (struct actor){.name = name,
@@ -282,7 +282,7 @@ void world_run(void)
             world_terminate();
             world_make_ready(world.actors[0]);
         }
-        check(world.steps < STEPS_MAX, "no end: %d steps; something spins", STEPS_MAX);
+        expect_that(world.steps < STEPS_MAX, "no end: %d steps; something spins", STEPS_MAX);
         /* Weights change now and then, so that everybody is once starved and once preferred. */
         if (chance(200))
             actor->weight = 1 + below(16);

@@ -10,6 +10,7 @@
 
 void sim_atomic_point(void);
 
+/* NOLINTBEGIN(readability-identifier-naming) these are the standard's names */
 #undef atomic_load_explicit
 #undef atomic_store_explicit
 #undef atomic_exchange_explicit
@@ -53,5 +54,7 @@ void sim_atomic_point(void);
     (sim_atomic_point(), SIM_CAS(object, expected, value, 0, success, failure))
 #define atomic_compare_exchange_weak_explicit(object, expected, value, success, failure)           \
     (sim_atomic_point(), SIM_CAS(object, expected, value, 1, success, failure))
+
+/* NOLINTEND(readability-identifier-naming) */
 
 #endif

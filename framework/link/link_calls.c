@@ -24,6 +24,9 @@ static void *stream_begun(void *connection, int32_t id)
     /* Handlers can outlive their streams, so the streams that are open are not what is counted. */
     if (link->live >= host->limits->streams_max || tri__h2_memory_is_short(&host->h2_memory))
         return NULL;
+    /* The GOAWAY that disowns it may still wait to be sent: the peer will call somebody else. */
+    if (link->has_said_last)
+        return NULL;
     call = tri__call_open(&host->calls, link, &link->budget, link->peer, id);
     if (call == NULL)
         return NULL;

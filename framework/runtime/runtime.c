@@ -5,13 +5,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "alloc.h"
 #include "assertion.h"
 #include "overflow.h"
+#include "platform.h"
 #include "sleep.h"
-#include "uring.h"
 
 /* While threads are joined, ns. */
 #define WAKE_AGAIN 10000000
@@ -171,12 +170,12 @@ int tri__runtime_init(struct tri__runtime *runtime, const struct tri__runtime_co
 
     *runtime = (struct tri__runtime){.config = *config};
     runtime->cores_count = config->reactors > config->workers ? config->reactors : config->workers;
-    tri__sleep_init(&runtime->clock, &runtime->sleeper);
+    runtime->clock = tri__platform.clock;
+    runtime->clock.ticks_short = tri__ticks_short();
+    runtime->sleeper = tri__platform.sleeper;
     runtime->cores = tri__alloc_zeroed(runtime->cores_count, sizeof(*runtime->cores));
     if (runtime->cores == NULL)
         return -ENOMEM;
-    pthread_mutex_init(&runtime->lock, NULL);
-    pthread_cond_init(&runtime->changed, NULL);
     for (uint16_t i = 0; r == 0 && i < runtime->cores_count; i++)
         r = init_core(&runtime->cores[i], runtime, i);
     if (r < 0) {
@@ -199,8 +198,6 @@ void tri__runtime_fini(struct tri__runtime *runtime)
             tri__scheduler_fini(&core->inline_scheduler);
     }
     tri__free(runtime->cores);
-    pthread_mutex_destroy(&runtime->lock);
-    pthread_cond_destroy(&runtime->changed);
 }
 
 /* What every thread of ours begins with. Signals were blocked by whoever created it. */
@@ -209,32 +206,26 @@ static void prepare_thread(const struct tri__core *core, const char *kind)
     char name[16];
 
     snprintf(name, sizeof(name), "tri-%s-%u", kind, core->index);
-    pthread_setname_np(pthread_self(), name);
-    if (core->cpu >= 0) {
-        cpu_set_t set;
-
-        CPU_ZERO(&set);
-        CPU_SET((size_t)core->cpu, &set);
-        pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-    }
+    tri__platform.prepare_thread(name, core->cpu);
     if (core->runtime->config.reports_overflow)
         tri__overflow_prepare_thread();
 }
 
 static void report_start(struct tri__runtime *runtime, int error)
 {
-    pthread_mutex_lock(&runtime->lock);
-    runtime->reactors_started++;
-    if (error < 0 && runtime->start_error == 0)
-        runtime->start_error = error;
-    pthread_cond_broadcast(&runtime->changed);
-    pthread_mutex_unlock(&runtime->lock);
+    int none = 0;
+
+    if (error < 0)
+        atomic_compare_exchange_strong_explicit(&runtime->start_error, &none, error,
+                                                memory_order_relaxed, memory_order_relaxed);
+    atomic_fetch_add_explicit(&runtime->reactors_started, 1, memory_order_release);
+    runtime->sleeper.wake(runtime->sleeper.context, &runtime->reactors_started);
 }
 
 static int open_reactor(struct tri__core *core)
 {
     struct tri__engine *engine;
-    int r = tri__uring_new(&engine);
+    int r = tri__platform.open_engine(&engine);
 
     if (r < 0)
         return r;
@@ -287,17 +278,18 @@ static int start_thread(struct tri__runtime *runtime, pthread_t *thread, void *(
                         void *argument)
 {
     atomic_fetch_add_explicit(&runtime->threads_running, 1, memory_order_acq_rel);
-    int r = pthread_create(thread, NULL, main, argument);
+    int r = tri__platform.start_thread(thread, main, argument);
 
-    if (r != 0)
+    if (r < 0)
         atomic_fetch_sub_explicit(&runtime->threads_running, 1, memory_order_acq_rel);
-    return -r;
+    return r;
 }
 
 /* Reactors first, all of them: a worker may only run when every mailbox it posts to is there. */
 static int start_threads(struct tri__runtime *runtime)
 {
-    uint16_t created = 0;
+    uint32_t created = 0;
+    uint32_t started;
     int r = 0;
 
     for (uint16_t i = 0; r == 0 && i < runtime->config.reactors; i++) {
@@ -307,12 +299,12 @@ static int start_threads(struct tri__runtime *runtime)
         core->reactor_runs = r == 0;
         created += core->reactor_runs;
     }
-    pthread_mutex_lock(&runtime->lock);
-    while (runtime->reactors_started < created)
-        pthread_cond_wait(&runtime->changed, &runtime->lock);
+    while ((started = atomic_load_explicit(&runtime->reactors_started, memory_order_acquire)) <
+           created)
+        runtime->sleeper.sleep(runtime->sleeper.context, &runtime->reactors_started, started,
+                               TRI__NEVER);
     if (r == 0)
-        r = runtime->start_error;
-    pthread_mutex_unlock(&runtime->lock);
+        r = atomic_load_explicit(&runtime->start_error, memory_order_relaxed);
     for (uint16_t i = 0; r == 0 && i < runtime->config.workers; i++) {
         struct tri__core *core = &runtime->cores[i];
 
@@ -370,15 +362,12 @@ static void wake_all(struct tri__runtime *runtime)
 static bool join(struct tri__runtime *runtime, pthread_t thread, uint64_t deadline)
 {
     for (;;) {
-        struct timespec until;
+        /* Asked before the wait: a process that was frozen meanwhile still wakes them once more. */
+        bool is_late = tri__now(&runtime->clock) >= deadline;
 
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += WAKE_AGAIN;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+        if (tri__platform.join_thread(thread, WAKE_AGAIN))
             return true;
-        if (tri__now(&runtime->clock) >= deadline)
+        if (is_late)
             return false;
         wake_all(runtime);
     }

@@ -64,10 +64,8 @@ struct tri__runtime {
     struct tri__sleeper sleeper;
     _Atomic bool is_stopping;
     _Atomic uint32_t threads_running;
-    pthread_mutex_t lock; /* the three below: the start of a reactor's thread */
-    pthread_cond_t changed;
-    uint16_t reactors_started;
-    int start_error;
+    _Atomic uint32_t reactors_started; /* or failed to: the owner sleeps on it */
+    _Atomic int start_error;           /* the first */
 };
 
 /* How many CPUs this process may use. */

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "platform.h"
+
 static void terminators(sigset_t *set)
 {
     sigemptyset(set);
@@ -60,6 +62,11 @@ void tri__signals_unblock(struct tri__signals *signals)
 
 enum tri__signal_event tri__signals_wait(struct tri__signals *signals, int64_t duration)
 {
+    return tri__platform.wait(signals, duration);
+}
+
+enum tri__signal_event tri__signals_wait_system(struct tri__signals *signals, int64_t duration)
+{
     struct pollfd fds[] = {{.fd = signals->signal_fd, .events = POLLIN},
                            {.fd = signals->event_fd, .events = POLLIN}};
     struct timespec timeout = {.tv_sec = (time_t)(duration / 1000000000),
@@ -76,6 +83,11 @@ enum tri__signal_event tri__signals_wait(struct tri__signals *signals, int64_t d
 }
 
 void tri__signals_nudge(struct tri__signals *signals)
+{
+    tri__platform.nudge(signals);
+}
+
+void tri__signals_nudge_system(struct tri__signals *signals)
 {
     int saved_errno = errno;
     uint64_t one = 1;

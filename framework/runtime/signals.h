@@ -35,4 +35,8 @@ enum tri__signal_event tri__signals_wait(struct tri__signals *signals, int64_t d
 /* Ends a wait, this one or the next. Thread: any, and signal handlers. */
 void tri__signals_nudge(struct tri__signals *signals);
 
+/* What the two do on the system itself: see platform.h. */
+enum tri__signal_event tri__signals_wait_system(struct tri__signals *signals, int64_t duration);
+void tri__signals_nudge_system(struct tri__signals *signals);
+
 #endif

@@ -6,7 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t monotonic_now(void *context)
+#include "clock.h"
+#include "wheel.h"
+
+uint64_t tri__monotonic_now(void *context)
 {
     struct timespec time;
 
@@ -18,19 +21,19 @@ static uint64_t monotonic_now(void *context)
 #if defined(__x86_64__)
 
 /* The time stamp counter of x86-64 processors runs at 1 GHz or more. */
-static uint64_t read_ticks(void)
+uint64_t tri__ticks(void)
 {
     return __builtin_ia32_rdtsc();
 }
 
-static uint64_t ticks_per_second(void)
+uint64_t tri__ticks_short(void)
 {
-    return 1000000000;
+    return TRI__CLOCK_SHORT;
 }
 
 #elif defined(__aarch64__)
 
-static uint64_t read_ticks(void)
+uint64_t tri__ticks(void)
 {
     uint64_t ticks;
 
@@ -38,18 +41,18 @@ static uint64_t read_ticks(void)
     return ticks;
 }
 
-static uint64_t ticks_per_second(void)
+uint64_t tri__ticks_short(void)
 {
     uint64_t frequency;
 
     __asm__("mrs %0, cntfrq_el0" : "=r"(frequency));
-    return frequency;
+    return frequency / (1000000000 / TRI__CLOCK_SHORT);
 }
 
 #endif
 
 /* FUTEX_WAIT_BITSET takes the deadline itself, on the monotonic clock. */
-static void futex_sleep(void *context, _Atomic uint32_t *word, uint32_t value, uint64_t deadline)
+void tri__futex_sleep(void *context, _Atomic uint32_t *word, uint32_t value, uint64_t deadline)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000),
                              .tv_nsec = (long)(deadline % 1000000000)};
@@ -59,18 +62,8 @@ static void futex_sleep(void *context, _Atomic uint32_t *word, uint32_t value, u
             deadline == TRI__NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-static void futex_wake(void *context, _Atomic uint32_t *word)
+void tri__futex_wake(void *context, _Atomic uint32_t *word)
 {
     (void)context;
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-}
-
-void tri__sleep_init(struct tri__clock *clock, struct tri__sleeper *sleeper)
-{
-    *clock = (struct tri__clock){
-        .now = monotonic_now,
-        .ticks = read_ticks,
-        .ticks_short = ticks_per_second() / (1000000000 / TRI__CLOCK_SHORT),
-    };
-    *sleeper = (struct tri__sleeper){.sleep = futex_sleep, .wake = futex_wake};
 }

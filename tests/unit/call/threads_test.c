@@ -42,8 +42,9 @@ static struct tri__engine engine;
 static struct tri__reactor reactor;
 static struct tri__worker workers[WORKERS];
 static pthread_t threads[WORKERS];
-static struct tri__clock system_clock;
-static struct tri__sleeper system_sleeper;
+static const struct tri__clock system_clock = {.now = tri__monotonic_now};
+static const struct tri__sleeper system_sleeper = {.sleep = tri__futex_sleep,
+                                                   .wake = tri__futex_wake};
 static _Atomic bool is_stopping;
 static _Atomic unsigned workers_ended, disorder, early_ends;
 static unsigned waits[3]; /* by enum tri__sleeping */
@@ -269,7 +270,6 @@ static void start_threads(void)
         .lanes = 1,
     };
 
-    tri__sleep_init(&system_clock, &system_sleeper);
     make_limits();
     limits.process_budget = 200000; /* some large messages have to wait for others */
     wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -300,6 +300,9 @@ static void never_woken(struct tri__mailbox *mailbox)
     (void)mailbox;
 }
 
+static const struct tri__method unary = {0};
+static const struct tri__method streaming = {.requests_stream = true, .replies_stream = true};
+
 static void reset(void)
 {
     struct tri_call *call = &shared.call;
@@ -313,6 +316,7 @@ static void reset(void)
     shared.scheduler.poster.count = 1;
     shared.table.poster = &shared.reactor_poster;
     call->table = &shared.table;
+    call->method = ending == UNARY ? &unary : &streaming;
     call->scheduler = &shared.scheduler;
     call->down_node.kind = &tri__call_down_kind;
     call->up_node.kind = &up_kind;

@@ -9,8 +9,11 @@
 #include "call_post.h"
 #include "wire_field.h"
 
-/* What a message starts with when its length is larger: memory follows the bytes, not the claim. */
-#define FIRST_CAPACITY 16384
+/*
+ * What a message starts with when its length is larger: memory follows the bytes, not the claim.
+ * With its head it fills a block of the allocator's.
+ */
+#define FIRST_CAPACITY (16384 - (uint32_t)sizeof(struct tri__message))
 
 /* The inline memory is free while all that was delivered has been taken. */
 static bool inline_is_free(const struct tri_call *call)

@@ -7,9 +7,9 @@
 #include "call_post.h"
 #include "call_side.h"
 
-/* Chunks grow with what is emitted between two flushes. */
-#define CHUNK_MIN 256
-#define CHUNK_MAX 16384
+/* Chunks grow with what is emitted between two flushes; with its head one fills a block. */
+#define CHUNK_MIN (256 - (uint32_t)sizeof(struct tri__chunk))
+#define CHUNK_MAX (16384 - (uint32_t)sizeof(struct tri__chunk))
 
 /* Messages taken, or emitted, without a wait. */
 #define MESSAGE_SHARE 128
@@ -374,7 +374,7 @@ static void publish_if_held_long(struct tri_call *call)
 
     if (call->method->is_inline || !tri__scheduler_look_at_clock(scheduler))
         return;
-    if (scheduler->now - scheduler->poster.pushed_at >= TRI__HOLD_MAX - TRI__CLOCK_SHORT) {
+    if (scheduler->now - scheduler->poster.pushed_at >= TRI__HOLD_MAX) {
         tri__side_publish(call, 0);
         tri__poster_push(&scheduler->poster, scheduler->now);
         if (tri__poster_is_overdue(&scheduler->poster, scheduler->now))
@@ -412,12 +412,22 @@ tri_code tri_gen_emit(tri_call *call, const void *reply)
     return wait_for_room(call);
 }
 
+/* What is published goes out at once; the scheduler's time must not fall behind the poster's. */
+static void push_now(struct tri_call *call)
+{
+    struct tri__scheduler *scheduler = call->scheduler;
+
+    if (call->method->is_inline)
+        return;
+    scheduler->now = tri__now(scheduler->clock);
+    tri__poster_push(&scheduler->poster, scheduler->now);
+}
+
 tri_code tri_gen_flush(tri_call *call)
 {
     tri__side_assert_current(call);
     tri__side_publish(call, 0);
-    if (!call->method->is_inline)
-        tri__poster_push(&call->scheduler->poster, tri__now(call->scheduler->clock));
+    push_now(call);
     return tri__call_code(call);
 }
 
@@ -428,8 +438,7 @@ tri_code tri_call_send_headers(tri_call *call)
         return tri__call_code(call);
     call->headers_out = true;
     tri__side_publish(call, TRI__HEADERS);
-    if (!call->method->is_inline)
-        tri__poster_push(&call->scheduler->poster, tri__now(call->scheduler->clock));
+    push_now(call);
     return TRI_OK;
 }
 

@@ -8,6 +8,7 @@
 #ifndef TRI_POSTER_H
 #define TRI_POSTER_H
 
+#include "clock.h"
 #include "mailbox.h"
 
 struct tri__lane {
@@ -59,12 +60,16 @@ void tri__poster_push(struct tri__poster *poster, uint64_t now);
 /* Does the wakes that are owed: at the end of a batch, and when tri__poster_is_overdue says so. */
 void tri__poster_settle(struct tri__poster *poster);
 
-/* A reply is held back for no longer than this, in ns. */
-#define TRI__HOLD_MAX 50000
+/*
+ * A reply is held back for 50 us at most, in ns, less what the time can be old that is compared
+ * with it.
+ */
+#define TRI__HOLD_MAX (50000 - TRI__CLOCK_SHORT)
 
 static inline bool tri__poster_is_overdue(const struct tri__poster *poster, uint64_t now)
 {
-    return poster->owed_since != 0 && now - poster->owed_since >= TRI__HOLD_MAX;
+    /* Signed: a push can have had a later time than the one at hand. */
+    return poster->owed_since != 0 && (int64_t)(now - poster->owed_since) >= TRI__HOLD_MAX;
 }
 
 /* Consumes the nodes of the sender's own lane, those too that come meanwhile. Returns: how many. */

@@ -125,7 +125,7 @@ static void who_sleeps_is_woken_at_once(void **state)
     assert_int_equal(receivers[1].wakes, 1);
     assert_int_equal(receivers[2].wakes, 1);
     assert_int_equal(count_of(&poster.wakes), 2);
-    assert_false(tri__poster_is_overdue(&poster, UINT64_MAX));
+    assert_false(tri__poster_is_overdue(&poster, INT64_MAX));
     tri__poster_add(&poster, 1, &messages[2].node);
     tri__poster_push(&poster, 6);
     assert_int_equal(receivers[1].wakes, 1); /* it is awake by now */
@@ -140,12 +140,13 @@ static void a_dozing_partner_is_woken_at_the_end(void **state)
     tri__poster_add(&poster, 1, &messages[1].node);
     tri__poster_push(&poster, 2000);
     assert_int_equal(receivers[1].wakes, 0);
+    assert_false(tri__poster_is_overdue(&poster, 999));
     assert_false(tri__poster_is_overdue(&poster, 1000 + TRI__HOLD_MAX - 1));
     assert_true(tri__poster_is_overdue(&poster, 1000 + TRI__HOLD_MAX));
     tri__poster_settle(&poster);
     assert_int_equal(receivers[1].wakes, 1);
     assert_int_equal(count_of(&poster.wakes), 1);
-    assert_false(tri__poster_is_overdue(&poster, UINT64_MAX));
+    assert_false(tri__poster_is_overdue(&poster, INT64_MAX));
     tri__poster_settle(&poster);
     assert_int_equal(receivers[1].wakes, 1);
     assert_int_equal(tri__mailbox_drain(&receivers[1].mailbox), 2);

@@ -171,6 +171,9 @@ void tri__call_accept(struct tri_call *call, const struct tri__method *method, t
 {
     struct tri__call_table *table = call->table;
 
+    /* Abandoned while its header block was on its way. */
+    if (call->wire_state != TRI__WIRE_OPEN)
+        return;
     call->method = method;
     call->is_local = method->is_inline;
     call->down_lane = down_lane;
@@ -282,11 +285,13 @@ size_t tri__call_output(struct tri_call *call, uint8_t *out, size_t size, bool *
 
 /*
  * What waits behind a peer that does not read is packed, so that its memory is about its bytes:
- * into the room of the chunk before it goes a chunk that is mostly empty.
+ * into the room of the chunk before it goes a chunk that is mostly empty. Not into one that has
+ * begun to be sent: that could not be dropped any more.
  */
 static bool pack(struct tri__chunk *into, struct tri__chunk *chunk)
 {
-    if (chunk->size > chunk->capacity / 2 || into->capacity - into->size < chunk->size)
+    if (into->taken > 0 || chunk->size > chunk->capacity / 2 ||
+        into->capacity - into->size < chunk->size)
         return false;
     memcpy(into->bytes + into->size, chunk->bytes, chunk->size);
     into->size += chunk->size;

@@ -369,6 +369,24 @@ static void a_refused_call_needs_no_handler(void **state)
     assert_null(stream->call);
 }
 
+/* The drain's limit passed while the rest of its header block was on its way. */
+static void an_abandoned_call_is_not_accepted(void **state)
+{
+    struct tri__method method = make_method(collect, true, false);
+    struct stream *stream = open_stream(1);
+
+    (void)state;
+    assert_non_null(stream);
+    tri__call_abandon(stream->call, TRI_UNAVAILABLE, "the server is shutting down");
+    tri__call_accept(stream->call, &method, TRI_FOREVER, 0, is_local ? 1 : 0);
+    close_stream(stream, TRI_CANCELLED);
+    assert_int_equal(stream->freed, 1);
+    run_both();
+    assert_int_equal(stream->freed, 1);
+    assert_int_equal(table.live, 0);
+    assert_int_equal(atomic_load(&table.started), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +401,7 @@ int main(void)
         BOTH(the_handler_goes_first),
         BOTH(an_abandoned_call_is_told),
         BOTH(a_second_message_of_a_unary_call),
+        BOTH(an_abandoned_call_is_not_accepted),
         BOTH(a_refused_call_needs_no_handler),
     };
 

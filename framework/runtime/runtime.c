@@ -83,6 +83,8 @@ static bool run_inline(void *context)
     uint16_t down = tri__lane_inline_down(core->runtime);
 
     tri__poster_consume_own(&scheduler->poster, down, scheduler);
+    /* A call that waited for the pop of its node is over with it, whether anything runs or not. */
+    inline_switched(scheduler);
     if (tri__scheduler_is_idle(scheduler) &&
         tri__wheel_next(&scheduler->wheel) > tri__reactor_now(&core->reactor))
         return false;

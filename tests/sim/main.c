@@ -96,13 +96,13 @@ static void own(void *argument)
     r = server != NULL ? servicer_serve(server) : -1;
     if (r == 0)
         r = tri_server_start(server);
-    check(r == 0 || world.has_failed_memory || world.profile.fails_start, "the start fails: %s",
-          tri_server_error(server));
+    expect_that(r == 0 || world.has_failed_memory || world.profile.fails_start,
+                "the start fails: %s", tri_server_error(server));
     if (r == 0) {
         platform_set_server(server);
         world.memory_is_armed = true;
         r = tri_server_run(server);
-        check(r == 0, "tri_server_run gives %d", r);
+        expect_that(r == 0, "tri_server_run gives %d", r);
         platform_set_server(NULL);
     }
     tri_server_free(server);
@@ -122,11 +122,11 @@ static void run_seed(uint64_t seed)
     /* Peers that were still connecting, or have not seen the end yet. */
     peers_finish();
     calls_check_over();
-    check(net_all_closed(), "a connection is left open");
-    check(world.blocks == 0, "%zu allocations are left, of %zu bytes", world.blocks,
-          world.memory_used);
-    check(world.memory_peak <= world.memory_bound, "%zu bytes were in use; the bound is %zu",
-          world.memory_peak, world.memory_bound);
+    expect_that(net_all_closed(), "a connection is left open");
+    expect_that(world.blocks == 0, "%zu allocations are left, of %zu bytes", world.blocks,
+                world.memory_used);
+    expect_that(world.memory_peak <= world.memory_bound, "%zu bytes were in use; the bound is %zu",
+                world.memory_peak, world.memory_bound);
     peers_reset();
     net_reset();
     calls_reset();
@@ -231,6 +231,7 @@ static void usage(void)
 static void on_abort(int number)
 {
     (void)number;
+    /* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c) the process is at its end */
     world_report();
     _exit(1);
 }
@@ -311,7 +312,8 @@ int main(int argc, char **argv)
         add_up(&totals);
         if (options.runs_twice) {
             run_seed(seed);
-            check(world.hash == hash, "seed %llu is not the same twice", (unsigned long long)seed);
+            expect_that(world.hash == hash, "seed %llu is not the same twice",
+                        (unsigned long long)seed);
         }
         if (options.is_single)
             printf("sim: seed %llu: hash %016llx, %llu steps, %llu calls\n",

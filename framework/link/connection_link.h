@@ -67,6 +67,8 @@ struct tri__link_host {
     size_t held_bytes;      /* of all links */
     uint64_t turn;
     struct tri__answer *answer;
+    struct tri__link *answered; /* the last one that a worker's reply went to; or NULL */
+    bool is_writing;            /* that one, out of its turn */
     struct tri__out_buffer *idle_buffers;
     uint32_t idle_buffers_count;
     uint32_t count;

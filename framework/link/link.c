@@ -121,6 +121,8 @@ void tri__link_close(struct tri__link *link)
                  tri__h2_reason(link->h2));
     }
     link->state = TRI__LINK_CLOSING;
+    if (link->host->answered == link)
+        link->host->answered = NULL;
     end_calls(link);
     tri__list_remove(&link->in_dirty);
     tri__link_drop_held(link);

@@ -8,9 +8,32 @@
 
 #define IDLE_BUFFERS_MAX 32
 
+/*
+ * Replies come from workers connection by connection, as the requests went. When the next one's
+ * turn has come the last one's are written, while they are in the cache: a thousand calls are too
+ * many for it.
+ */
+static void write_last(struct tri__link *link)
+{
+    struct tri__link_host *host = link->host;
+    struct tri__link *last = host->answered;
+
+    if (!host->reactor->is_consuming || last == link || host->is_writing)
+        return;
+    host->answered = link;
+    if (last == NULL)
+        return;
+    host->is_writing = true;
+    tri__link_write(last);
+    host->is_writing = false;
+}
+
 void tri__link_mark_dirty(struct tri__link *link)
 {
-    if (tri__list_is_empty(&link->in_dirty) && link->state == TRI__LINK_OPEN)
+    if (link->state != TRI__LINK_OPEN)
+        return;
+    write_last(link);
+    if (tri__list_is_empty(&link->in_dirty))
         tri__list_append(&link->host->dirty, &link->in_dirty);
 }
 

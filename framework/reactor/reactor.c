@@ -53,7 +53,9 @@ void tri__reactor_turn(struct tri__reactor *reactor, uint64_t limit)
     reactor->is_busy = false;
     engine->ops->turn(engine, deadline);
     tri__mailbox_woken(&reactor->mailbox);
+    reactor->is_consuming = true;
     tri__mailbox_drain(&reactor->mailbox);
+    reactor->is_consuming = false;
     tri__wheel_advance(&reactor->wheel, engine->now);
     for (int i = 0; i < TRI__STAGES; i++)
         tri__reactor_run_stage(reactor, (enum tri__stage)i);

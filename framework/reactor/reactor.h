@@ -29,7 +29,8 @@ struct tri__reactor {
     struct tri__wheel wheel;
     struct tri__mailbox mailbox;
     struct tri__mailbox *partner; /* of the worker that shares the core; NULL without one */
-    bool is_busy; /* a stage has left something to do: the next turn does not wait */
+    bool is_busy;      /* a stage has left something to do: the next turn does not wait */
+    bool is_consuming; /* what workers have posted is being taken up */
     struct {
         bool (*run)(void *context); /* returns: whether there is more to do at once */
         void *context;

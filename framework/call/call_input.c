@@ -1,6 +1,6 @@
 /*
- * The wire's side of a call, input: bytes of DATA become messages in the inbox. Everything here runs
- * on the reactor that owns the connection.
+ * The wire's side of a call, input: bytes of DATA become messages in the inbox. Everything here
+ * runs on the reactor that owns the connection.
  */
 #include <string.h>
 

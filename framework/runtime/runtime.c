@@ -65,7 +65,7 @@ static void inline_stalled(struct tri__scheduler *scheduler, const char *name, u
     report_stall(core->runtime, "reactor", name, held);
 }
 
-/* What the handler has said is taken up while the call is in the cache, before the next one runs. */
+/* What a handler has said is taken up while the call is in the cache, before the next one runs. */
 static void inline_switched(struct tri__scheduler *scheduler)
 {
     struct tri__core *core = scheduler->owner;

@@ -48,7 +48,7 @@ typedef struct tri_gen_service {
  *
  * Memory: `service` and `servicer` must outlive the server; `config` is copied.
  * Returns: 0; -EINVAL; -EEXIST when a name is taken; -EALREADY after the start; -ENOMEM. Then
- * nothing of the service has been added.
+ * nothing of the service has been added, and the server does not start.
  */
 TRI_API int tri_gen_serve(tri_server *server, const tri_gen_service *service, const void *servicer,
                           const tri_service_config *config);

@@ -102,7 +102,7 @@ static int add_method(tri_server *server, struct tri__method *method,
     *method = (struct tri__method){
         .path = tri__strdup(path),
         .path_size = (size_t)size,
-        .run = generated->run,
+        .run = has_function(generated, servicer) ? generated->run : NULL,
         .servicer = servicer,
         .state = config != NULL ? config->state : NULL,
         .requests_stream = generated->requests_stream,
@@ -163,11 +163,9 @@ static int add_service(tri_server *server, const tri_gen_service *service, const
     if (added->methods == NULL)
         r = -ENOMEM;
     for (size_t i = 0; i < names_count; i++) {
-        for (size_t j = 0; r == 0 && j < service->methods_count; j++) {
-            if (has_function(&service->methods[j], servicer))
-                r = add_method(server, &added->methods[added->count++], &service->methods[j],
-                               names[i], servicer, config);
-        }
+        for (size_t j = 0; r == 0 && j < service->methods_count; j++)
+            r = add_method(server, &added->methods[added->count++], &service->methods[j], names[i],
+                           servicer, config);
     }
     if (r < 0) {
         take_back(server, added);

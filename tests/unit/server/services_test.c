@@ -39,6 +39,18 @@ static tri_server *make(const tri_service_config *services)
     return server;
 }
 
+static void expect_refused(struct client *client, const char *path, const char *message)
+{
+    struct client_call call;
+
+    client_begin(client, &call, path, NULL);
+    client_send(client, &call, "", true);
+    client_finish(client, &call);
+    assert_int_equal(call.status, TRI_UNIMPLEMENTED);
+    assert_string_equal(call.message, message);
+    client_end(&call);
+}
+
 static void services_answer_to_all_their_names(void **state)
 {
     static const char *const names[] = {"one.Life", "another.Life", NULL};
@@ -81,6 +93,9 @@ static void services_answer_to_all_their_names(void **state)
                          calls[i].status);
         assert_string_equal(reply, calls[i].reply);
     }
+    expect_refused(client, "/test.Other/Missing",
+                   "method /test.Other/Missing is not implemented by this server");
+    expect_refused(client, "/test.Other/None", "unknown method /test.Other/None");
     client_close(client);
     assert_int_equal(running_stop(&running), 0);
 }

@@ -241,6 +241,30 @@ static bool wait_until_idle(tri_server *server, tri_duration limit)
     return is_idle(server);
 }
 
+/* The paths of what runs, for the error; a method's path lives as long as the server. */
+static void say_stuck(tri_server *server)
+{
+    const struct tri__runtime *runtime = &server->runtime;
+    const char *first = NULL;
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < runtime->cores_count; i++) {
+        const struct tri__core *core = &runtime->cores[i];
+        const struct tri__scheduler *both[] = {&core->inline_scheduler, &core->worker.scheduler};
+
+        for (size_t j = 0; j < 2; j++) {
+            const char *name = atomic_load_explicit(&both[j]->running, memory_order_relaxed);
+
+            if (name != NULL && count++ == 0)
+                first = name;
+        }
+    }
+    tri__server_say(server,
+                    "the handler of %s did not return after its call was cancelled (stuck in all: "
+                    "%u); its thread is left alone",
+                    first != NULL ? first : "a method", count);
+}
+
 static int drain(tri_server *server)
 {
     tri__log(&server->log, TRI_LOG_INFO, "draining: calls in flight have %lld ms",
@@ -262,9 +286,7 @@ static int drain(tri_server *server)
     if (r == 0)
         tri__log(&server->log, TRI_LOG_INFO, "stopped");
     else
-        tri__server_say(
-            server,
-            "a handler did not return after its call was cancelled; its thread is left alone");
+        say_stuck(server);
     return r;
 }
 

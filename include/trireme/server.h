@@ -109,7 +109,7 @@ typedef struct tri_server_config {
     tri_switch stack_overflow_report;
     uint32_t stack_size;        /* of a handler, in bytes of address space; 64 KiB */
     const char *engine;         /* "auto" or "io_uring" */
-    tri_duration drain_limit;   /* calls in flight at shutdown; 10 s */
+    tri_duration drain_limit;   /* calls in flight at shutdown; 10 s (and see tri_server_run) */
     tri_duration stall_warning; /* a handler that holds a worker; 10 ms (inline: a tenth of it) */
     tri_log_function log;
     void *log_context;

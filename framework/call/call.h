@@ -107,7 +107,7 @@ struct tri__fields {
 struct tri__method {
     char *path; /* "/package.Service/Method" */
     size_t path_size;
-    tri_gen_run run;
+    tri_gen_run run; /* NULL: the servicer has no function for it */
     const void *servicer;
     void *state;
     struct tri__message_type request, reply;

@@ -177,10 +177,18 @@ static int add_field(struct tri_call *call, struct tri__fields **block, const ch
     bool is_binary = tri__field_key_is_binary(key, key_size);
     size_t coded_size = is_binary ? TRI__BASE64_SIZE(size) : size;
 
-    if (!tri__field_key_is_valid(key, key_size) || tri__field_key_is_reserved(key, key_size))
+    const char *why = NULL;
+
+    if (!tri__field_key_is_valid(key, key_size))
+        why = "is no key of metadata: 0-9 a-z _ - . are allowed, in lower case";
+    else if (tri__field_key_is_reserved(key, key_size))
+        why = "is a key that only the framework sends";
+    else if (!is_binary && !tri__field_value_is_valid(value, size))
+        why = "has a value that is no printable ASCII: its key must end in \"-bin\"";
+    if (why != NULL) {
+        tri__side_warn(call, key, why);
         return -EINVAL;
-    if (!is_binary && !tri__field_value_is_valid(value, size))
-        return -EINVAL;
+    }
     uint32_t list_size = *block != NULL ? (*block)->list_size : 0;
 
     if (size > UINT32_MAX / 2 ||

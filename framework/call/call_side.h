@@ -30,4 +30,7 @@ void tri__side_assert_current(const struct tri_call *call);
 /* Ends the call with a text of the library's, and logs it when `is_mistake` of the handler's. */
 tri_code tri__side_fail(struct tri_call *call, tri_code code, bool is_mistake, const char *text);
 
+/* Logs a mistake of the handler's that does not end the call: `what` is quoted, and why. */
+void tri__side_warn(struct tri_call *call, const char *what, const char *why);
+
 #endif

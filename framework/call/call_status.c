@@ -40,6 +40,7 @@ tri_code tri_call_fail_message(tri_call *call, tri_code code, const char *messag
 
 struct mistake {
     struct tri_call *call;
+    const char *what; /* or NULL */
     const char *text;
 };
 
@@ -47,13 +48,24 @@ static void log_mistake(void *argument)
 {
     struct mistake *mistake = argument;
 
-    tri__log(mistake->call->table->log, TRI_LOG_WARNING, "%s: %s", mistake->call->method->path,
-             mistake->text);
+    if (mistake->what != NULL)
+        tri__log(mistake->call->table->log, TRI_LOG_WARNING, "%s: \"%.100s\" %s",
+                 mistake->call->method->path, mistake->what, mistake->text);
+    else
+        tri__log(mistake->call->table->log, TRI_LOG_WARNING, "%s: %s", mistake->call->method->path,
+                 mistake->text);
+}
+
+void tri__side_warn(struct tri_call *call, const char *what, const char *why)
+{
+    struct mistake mistake = {call, what, why};
+
+    tri__on_thread_stack(log_mistake, &mistake);
 }
 
 tri_code tri__side_fail(struct tri_call *call, tri_code code, bool is_mistake, const char *text)
 {
-    struct mistake mistake = {call, text};
+    struct mistake mistake = {call, NULL, text};
 
     if (is_mistake)
         tri__on_thread_stack(log_mistake, &mistake);

@@ -172,7 +172,9 @@ static void put_reply_functions(const struct method *m)
     codegen_put(m->text,
                 "\n"
                 "/*\n"
-                " * Sends at once what emit may be holding back, to pack it with the next reply.\n"
+                " * Sends at once what emit may be holding back, to pack it with the next reply. On a\n"
+                " * worker; placed inline nothing goes out before the handler next waits or "
+                "returns.\n"
                 " */\n");
     put_function(m, "tri_code ", "flush", (const char *const[]){replies, NULL},
                  "    return tri_gen_flush((tri_call *)replies);\n");

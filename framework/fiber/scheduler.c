@@ -106,7 +106,9 @@ static void resume(struct tri__scheduler *scheduler, struct tri__fiber *fiber)
 
     fiber->state = TRI__FIBER_RUNNING;
     scheduler->current = fiber;
+    atomic_store_explicit(&scheduler->running, name, memory_order_relaxed);
     tri__fiber_enter(scheduler, fiber);
+    atomic_store_explicit(&scheduler->running, NULL, memory_order_relaxed);
     scheduler->current = NULL;
     tri__scheduler_look_at_clock(scheduler);
 

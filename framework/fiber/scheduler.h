@@ -3,7 +3,7 @@
  * what the thread posts to others. A worker has one, and so has a reactor for the handlers placed
  * inline.
  *
- * Thread: the owner's, but for `progress` and the counters, which anyone may read.
+ * Thread: the owner's, but for `progress`, `running` and the counters, which anyone may read.
  */
 #ifndef TRI_SCHEDULER_H
 #define TRI_SCHEDULER_H
@@ -54,6 +54,7 @@ struct tri__scheduler {
     _Alignas(TRI__NO_SHARING) _Atomic uint64_t progress; /* runs of fibers so far */
     _Atomic uint32_t load;                               /* fibers in use and tasks that wait */
     _Atomic uint64_t stalls;
+    _Atomic(const char *) running; /* the name of the fiber that holds the thread, or NULL */
 
     const void *native_bottom; /* the sanitizers' */
     size_t native_size;

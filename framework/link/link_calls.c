@@ -175,6 +175,9 @@ static bool check_grpc(struct tri__link *link, struct tri_call *call)
     else if (head->method == NULL)
         tri__call_fail_wire(call, TRI_UNIMPLEMENTED, "unknown method %s",
                             head->has_path ? head->path : "");
+    else if (head->method->run == NULL)
+        tri__call_fail_wire(call, TRI_UNIMPLEMENTED, "method %s is not implemented by this server",
+                            head->method->path);
     else
         return true;
     return false;

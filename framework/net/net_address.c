@@ -13,6 +13,7 @@
 
 #define TCP "tcp://"
 #define UNIX "unix:"
+#define PORT_MAX 65535
 
 static int parse_unix(struct tri__address *address, const char *path, char *error,
                       size_t error_size)
@@ -54,15 +55,48 @@ static bool split(const char *text, char *host, size_t host_size, const char **p
     return true;
 }
 
-static bool is_port(const char *port)
+/* Returns: a number of whatever size, or -1. */
+static long read_port(const char *port)
 {
     char *end;
     long number;
 
     if (*port < '0' || *port > '9')
-        return false;
+        return -1;
     number = strtol(port, &end, 10);
-    return *end == '\0' && number <= 65535;
+    return *end == '\0' ? number : -1;
+}
+
+/* What is wrong with an address, and what was probably meant. */
+static void explain(const char *text, char *error, size_t error_size)
+{
+    char host[256];
+    const char *port;
+
+    if (strncmp(text, TCP, sizeof(TCP) - 1) != 0) {
+        if (split(text, host, sizeof(host), &port) && read_port(port) >= 0) {
+            snprintf(error, error_size, "\"%s\" has no scheme: " TCP "%s is wanted", text, text);
+            return;
+        }
+    } else {
+        const char *rest = text + sizeof(TCP) - 1;
+
+        if (split(rest, host, sizeof(host), &port) && read_port(port) > PORT_MAX) {
+            snprintf(error, error_size, "\"%s\": a port is 0 to %d", text, PORT_MAX);
+            return;
+        }
+        if (*rest == ':' && read_port(rest + 1) >= 0) {
+            snprintf(error, error_size,
+                     "\"%s\" has no host: " TCP "0.0.0.0%s is all addresses of IPv4, " TCP
+                     "[::]%s of IPv6 too",
+                     text, rest, rest);
+            return;
+        }
+    }
+    snprintf(error, error_size,
+             "\"%s\" is no address: tcp://HOST:PORT (an IPv6 address in brackets) or unix:PATH is "
+             "wanted",
+             text);
 }
 
 static int resolve(struct tri__address *address, const char *host, const char *port, char *error,
@@ -73,7 +107,8 @@ static int resolve(struct tri__address *address, const char *host, const char *p
     int r = getaddrinfo(host, port, &hints, &found);
 
     if (r != 0) {
-        snprintf(error, error_size, "%s: %s", host, gai_strerror(r));
+        snprintf(error, error_size, "%s: %s", host,
+                 r == EAI_SYSTEM ? strerrordesc_np(errno) : gai_strerror(r));
         return -EADDRNOTAVAIL;
     }
     memcpy(&address->socket, found->ai_addr, found->ai_addrlen);
@@ -92,12 +127,10 @@ int tri__address_parse(struct tri__address *address, const char *text, char *err
     if (strncmp(text, UNIX, sizeof(UNIX) - 1) == 0)
         return parse_unix(address, text + sizeof(UNIX) - 1, error, error_size);
     if (strncmp(text, TCP, sizeof(TCP) - 1) == 0 &&
-        split(text + sizeof(TCP) - 1, host, sizeof(host), &port) && is_port(port))
+        split(text + sizeof(TCP) - 1, host, sizeof(host), &port) && read_port(port) >= 0 &&
+        read_port(port) <= PORT_MAX)
         return resolve(address, host, port, error, error_size);
-    snprintf(error, error_size,
-             "\"%s\" is no address: tcp://HOST:PORT (an IPv6 address in brackets) or unix:PATH is "
-             "wanted",
-             text);
+    explain(text, error, error_size);
     return -EINVAL;
 }
 

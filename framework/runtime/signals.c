@@ -32,6 +32,7 @@ int tri__signals_init(struct tri__signals *signals)
         int error = errno;
 
         close(signals->event_fd);
+        signals->event_fd = -1;
         return -error;
     }
     return 0;

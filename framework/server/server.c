@@ -24,6 +24,19 @@ void tri__server_say(struct tri_server *server, const char *format, ...)
     tri__log(&server->log, TRI_LOG_ERROR, "%s", server->error);
 }
 
+int tri__server_prepared(struct tri_server *server, int r)
+{
+    if (r == 0 || server->state != TRI__SERVER_NEW)
+        return r;
+    if (server->error[0] == '\0')
+        tri__server_say(server, "cannot prepare the server: %s", strerrordesc_np(-r));
+    if (server->failure == 0) {
+        server->failure = r;
+        memcpy(server->failure_text, server->error, sizeof(server->error));
+    }
+    return r;
+}
+
 tri_server *tri_server_new(const tri_server_config *config)
 {
     tri_server *server = tri__alloc_zeroed(1, sizeof(*server));
@@ -32,29 +45,24 @@ tri_server *tri_server_new(const tri_server_config *config)
         errno = ENOMEM;
         return NULL;
     }
-    int r = tri__server_configure(server, config);
+    int r = tri__server_prepared(server, tri__server_configure(server, config));
 
     if (r == 0 && server->config.listen != NULL)
-        r = tri_server_listen(server, server->config.listen);
-    if (r == 0)
-        r = tri__signals_init(&server->signals);
-    if (r < 0) {
-        tri__free(server);
-        errno = -r;
-        return NULL;
-    }
+        tri_server_listen(server, server->config.listen);
+    r = tri__signals_init(&server->signals);
+    if (r < 0 && server->failure == 0)
+        tri__server_say(server, "no file descriptors for the signals: %s", strerrordesc_np(-r));
+    tri__server_prepared(server, r);
     /* The caller's strings are not ours to keep. */
     server->config.listen = NULL;
     server->config.engine = NULL;
     return server;
 }
 
-int tri_server_listen(tri_server *server, const char *address)
+static int add_listener(tri_server *server, const char *address)
 {
-    char error[256];
+    char error[512];
 
-    if (server == NULL)
-        return -EINVAL;
     if (server->state != TRI__SERVER_NEW || server->listeners_count == TRI__LISTENERS_MAX) {
         tri__server_say(server, "%s: addresses are added before the start, %d at most", address,
                         TRI__LISTENERS_MAX);
@@ -71,6 +79,14 @@ int tri_server_listen(tri_server *server, const char *address)
              "%s", address);
     server->listeners_count++;
     return 0;
+}
+
+int tri_server_listen(tri_server *server, const char *address)
+{
+    if (server == NULL)
+        return -EINVAL;
+    server->error[0] = '\0';
+    return tri__server_prepared(server, add_listener(server, address));
 }
 
 /* What to do about an error of the system that keeps the engine or its threads from starting. */
@@ -138,21 +154,46 @@ static int init_runtime(tri_server *server)
     return r;
 }
 
-int tri_server_start(tri_server *server)
+/* What keeps a server from being started at all. */
+static int check_start(tri_server *server)
 {
-    if (server == NULL)
-        return -EINVAL;
     server->error[0] = '\0';
     if (server->state != TRI__SERVER_NEW) {
         tri__server_say(server, "the server has been started before");
         return -EALREADY;
+    }
+    if (server->failure < 0) {
+        memcpy(server->error, server->failure_text, sizeof(server->error));
+        return server->failure; /* the log has it already */
     }
     if (server->listeners_count == 0) {
         tri__server_say(server,
                         "no address to listen on: tri_server_config.listen or tri_server_listen");
         return -EINVAL;
     }
-    int r = init_runtime(server);
+    return 0;
+}
+
+static void say_started(tri_server *server)
+{
+    for (size_t i = 0; i < server->listeners_count; i++)
+        tri__log(&server->log, TRI_LOG_INFO, "listening on %s (%s, %u reactors, %u workers)",
+                 server->listener_names[i], server->engine_name, server->config.reactors,
+                 server->config.workers);
+    if (server->services == NULL)
+        tri__log(&server->log, TRI_LOG_WARNING,
+                 "the server has no service: every call will end UNIMPLEMENTED");
+}
+
+int tri_server_start(tri_server *server)
+{
+    if (server == NULL)
+        return -EINVAL;
+    int r = check_start(server);
+
+    if (r < 0)
+        return r;
+    r = init_runtime(server);
 
     if (r < 0) {
         tri__free(server->cores);
@@ -174,6 +215,7 @@ int tri_server_start(tri_server *server)
         tri__address_format(&server->listeners[i].address, server->listener_names[i],
                             sizeof(server->listener_names[i]));
     server->state = TRI__SERVER_RUNNING;
+    say_started(server);
     tri__server_order(&server->cores[0].start);
     return 0;
 }
@@ -199,6 +241,30 @@ static bool wait_until_idle(tri_server *server, tri_duration limit)
     return is_idle(server);
 }
 
+/* The paths of what runs, for the error; a method's path lives as long as the server. */
+static void say_stuck(tri_server *server)
+{
+    const struct tri__runtime *runtime = &server->runtime;
+    const char *first = NULL;
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < runtime->cores_count; i++) {
+        const struct tri__core *core = &runtime->cores[i];
+        const struct tri__scheduler *both[] = {&core->inline_scheduler, &core->worker.scheduler};
+
+        for (size_t j = 0; j < 2; j++) {
+            const char *name = atomic_load_explicit(&both[j]->running, memory_order_relaxed);
+
+            if (name != NULL && count++ == 0)
+                first = name;
+        }
+    }
+    tri__server_say(server,
+                    "the handler of %s did not return after its call was cancelled (stuck in all: "
+                    "%u); its thread is left alone",
+                    first != NULL ? first : "a method", count);
+}
+
 static int drain(tri_server *server)
 {
     tri__log(&server->log, TRI_LOG_INFO, "draining: calls in flight have %lld ms",
@@ -217,10 +283,10 @@ static int drain(tri_server *server)
             r = -ETIMEDOUT;
     }
     server->state = r == 0 ? TRI__SERVER_STOPPED : TRI__SERVER_STUCK;
-    if (r < 0)
-        tri__server_say(
-            server,
-            "a handler did not return after its call was cancelled; its thread is left alone");
+    if (r == 0)
+        tri__log(&server->log, TRI_LOG_INFO, "stopped");
+    else
+        say_stuck(server);
     return r;
 }
 
@@ -276,8 +342,7 @@ const char *tri_server_address(tri_server *server, size_t index)
 
 const char *tri_server_error(tri_server *server)
 {
-    return server != NULL ? server->error
-                          : "out of memory, or a configuration that the log has named";
+    return server != NULL ? server->error : "there was no memory for the server";
 }
 
 const char *tri_server_engine(tri_server *server)

@@ -2,9 +2,12 @@
  * The configuration: copied, filled with defaults, checked once.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <trireme/version.h>
 
 #include "server_private.h"
 
@@ -24,12 +27,29 @@ static int copy_config(struct tri_server *server, const tri_server_config *confi
     const uint8_t *bytes = (const uint8_t *)config;
     size_t known = sizeof(server->config);
 
-    /* A later version's fields are known to be left out only while they are zero. */
-    for (size_t i = known; i < config->size; i++) {
-        if (bytes[i] != 0)
-            return -E2BIG;
+    /* Every version has had what stands before the limits: a smaller size was never set. */
+    if (config->size < offsetof(tri_server_config, limits)) {
+        /* A size that was forgotten is 0, and then the rest of the struct is there all the same. */
+        if (config->size == 0)
+            server->log = (struct tri__log){config->log, config->log_context};
+        tri__server_say(server,
+                        "configuration: size is %u; TRI_SERVER_CONFIG(.listen = ...) sets it, or "
+                        ".size = sizeof(tri_server_config)",
+                        config->size);
+        return -EINVAL;
     }
     memcpy(&server->config, config, config->size < known ? config->size : known);
+    server->log = (struct tri__log){server->config.log, server->config.log_context};
+    /* A later version's fields are known to be left out only while they are zero. */
+    for (size_t i = known; i < config->size; i++) {
+        if (bytes[i] != 0) {
+            tri__server_say(server,
+                            "configuration: byte %zu of %u is set, for a later version's field "
+                            "that library " TRI_VERSION_STRING " does not know",
+                            i, config->size);
+            return -E2BIG;
+        }
+    }
     server->config.size = (uint32_t)known;
     return 0;
 }
@@ -324,7 +344,6 @@ int tri__server_configure(struct tri_server *server, const tri_server_config *co
     if (r < 0)
         return r;
     fill_defaults(&server->config);
-    server->log = (struct tri__log){server->config.log, server->config.log_context};
     if (!check(server))
         return -EINVAL;
     spread(server);

@@ -1,7 +1,9 @@
 /*
  * A server on one reactor: its links, where their calls run, and what the owner's thread orders.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <string.h>
 
 #include "alloc.h"
 #include "assertion.h"
@@ -255,8 +257,8 @@ static int open_listeners(struct tri__server_core *core)
             tri__server_say(server, "cannot listen on %s: this machine has no such address",
                             server->listener_names[i]);
         else if (r < 0)
-            tri__server_say(server, "cannot listen on %s: error %d of the system",
-                            server->listener_names[i], -r);
+            tri__server_say(server, "cannot listen on %s: %s (%s)", server->listener_names[i],
+                            strerrordesc_np(-r), strerrorname_np(-r));
         if (r < 0)
             return r;
     }

@@ -64,6 +64,8 @@ struct tri_server {
     struct tri__h2_config h2_config;
     enum tri__server_state state;
     char error[512];
+    int failure; /* -errno of the first preparation that failed: the server cannot start */
+    char failure_text[512];
 
     struct tri__service *services;
     struct tri__map routes;
@@ -87,6 +89,10 @@ int tri__server_configure(struct tri_server *server, const tri_server_config *co
 
 /* server.c */
 void tri__server_say(struct tri_server *server, const char *format, ...) TRI_PRINTF(2, 3);
+/*
+ * Keeps the first failure before the start, with its text, for tri_server_start. Returns: `r`.
+ */
+int tri__server_prepared(struct tri_server *server, int r);
 
 /* server_services.c */
 const struct tri__method *tri__server_route(struct tri__link_host *host, const char *path,

@@ -5,14 +5,26 @@
  * (next, read, emit, tri_call_sleep) parks the fiber and lets the thread serve others. So, over a
  * wait: errno is kept; thread-local data keeps its address but another handler may have changed its
  * value (strtok, OpenSSL's error queue); a pthread mutex must not be held; what blocks the thread
- * itself (a file, a lock, a blocking client library) holds up its other calls.
+ * itself (a file, a lock, a blocking client library) holds up its other calls. Threads of one's own
+ * may not call anything here, and cannot wake a handler yet.
+ *
+ * The stack is small (tri_server_config.stack_size): no large local arrays, no deep recursion;
+ * tri_call_alloc() instead.
  *
  * Failure is sticky. Once the call has failed, was cancelled or ran out of time, every `next` gives
  * NULL and every `emit` returns the code, so a plain loop ends by itself. A handler with side
- * effects asks tri_call_ended_ok() after its loop, since a reset ends the loop too.
+ * effects asks tri_call_ended_ok() after its loop, since a reset ends the loop too. A loop that only
+ * emits has nothing that ends it: it looks at the code of each emit.
+ *
+ * The code that a handler returns ends the call, without a message; TRI_OK does not undo a failure.
+ * A deadline that passes is DEADLINE_EXCEEDED, or CANCELLED when the client's reset comes first.
+ *
+ * Messages are protobuf-c's. What was not sent is "" for a string of proto3, NULL for one of proto2
+ * without a default, and NULL for a submessage. Strings are not checked to be UTF-8, and a NUL
+ * inside one ends it. A string of a reply that is NULL counts as "".
  *
  * Memory: three life spans, none to be freed by hand.
- * - a request lives until the next one is asked for;
+ * - a request lives until the next one is asked for, also by a read that timed out;
  * - scratch (tri_call_printf) lives until the handler next emits or asks for a request;
  * - the call and what tri_call_alloc gave live until the handler returns.
  *
@@ -95,7 +107,12 @@ TRI_API void *tri_call_alloc(tri_call *call, size_t size);
 TRI_API tri_code tri_call_sleep(tri_call *call, tri_duration duration);
 
 /*
- * How long the call may still take; TRI_FOREVER without a deadline, 0 when it has passed.
+ * How long the call may still take; 0 when its deadline has passed. Without a deadline it is
+ * TRI_FOREVER, which is negative, so compare like this:
+ *
+ *     tri_duration left = tri_call_time_left(call);
+ *     if (left >= 0 && left < TRI_MS(50))
+ *         return tri_call_fail(call, TRI_DEADLINE_EXCEEDED, "too little time is left");
  */
 TRI_API tri_duration tri_call_time_left(tri_call *call);
 
@@ -119,5 +136,17 @@ TRI_API const char *tri_call_path(tri_call *call);
 TRI_API const char *tri_call_peer(tri_call *call);
 
 TRI_END_DECLS
+
+/*
+ * For request in requests: `tri_each (request, greeter_chat_next(requests)) { ... }`. It ends when
+ * `next` gives NULL, and that is after the last request and when the call is over alike.
+ */
+#ifdef __cplusplus
+/* NOLINTNEXTLINE(bugprone-macro-parentheses) a name cannot stand in them */
+#define tri_each(name, next) for (auto name = (next); name != nullptr; name = (next))
+#else
+/* NOLINTNEXTLINE(bugprone-macro-parentheses) a name cannot stand in them */
+#define tri_each(name, next) for (__auto_type name = (next); name != NULL; name = (next))
+#endif
 
 #endif

@@ -48,7 +48,7 @@ typedef struct tri_gen_service {
  *
  * Memory: `service` and `servicer` must outlive the server; `config` is copied.
  * Returns: 0; -EINVAL; -EEXIST when a name is taken; -EALREADY after the start; -ENOMEM. Then
- * nothing of the service has been added.
+ * nothing of the service has been added, and the server does not start.
  */
 TRI_API int tri_gen_serve(tri_server *server, const tri_gen_service *service, const void *servicer,
                           const tri_service_config *config);
@@ -62,20 +62,12 @@ TRI_API int tri_gen_read(tri_call *call, const void **request, tri_duration time
 /* Packs and sends a reply; waits at the high mark. */
 TRI_API tri_code tri_gen_emit(tri_call *call, const void *reply);
 
-/* Sends at once what emit may be holding back. */
+/*
+ * Sends at once what emit may be holding back; placed inline, nothing goes out before the handler
+ * next waits or returns.
+ */
 TRI_API tri_code tri_gen_flush(tri_call *call);
 
 TRI_END_DECLS
-
-/*
- * for request in requests: `tri_each (request, greeter_chat_next(requests)) { ... }`
- */
-#ifdef __cplusplus
-/* NOLINTNEXTLINE(bugprone-macro-parentheses) a name cannot stand in them */
-#define tri_each(name, next) for (auto name = (next); name != nullptr; name = (next))
-#else
-/* NOLINTNEXTLINE(bugprone-macro-parentheses) a name cannot stand in them */
-#define tri_each(name, next) for (__auto_type name = (next); name != NULL; name = (next))
-#endif
 
 #endif

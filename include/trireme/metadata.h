@@ -48,9 +48,9 @@ TRI_API bool tri_call_metadata_next(tri_call *call, size_t *position, const char
  * goes out without them.
  *
  * Memory: copied.
- * Returns: 0; -EINVAL for a key or a value that may not be sent; -EALREADY when the headers are
- * out; -E2BIG when all headers together exceed 8 KiB (each counts its key, value and 32 bytes);
- * -ENOMEM.
+ * Returns: 0; -EINVAL for a key or a value that may not be sent, an upper-case key for example: the
+ * log has a warning then; -EALREADY when the headers are out; -E2BIG when all headers together
+ * exceed 8 KiB (each counts its key, value and 32 bytes); -ENOMEM.
  */
 TRI_API int tri_call_add_header(tri_call *call, const char *key, const char *value);
 

@@ -4,7 +4,12 @@
  *     tri_server *server = tri_server_new(TRI_SERVER_CONFIG(.listen = "tcp://0.0.0.0:50051"));
  *     greeter_serve(server, &servicer, NULL);
  *     int r = tri_server_run(server);
+ *     if (r < 0)
+ *         fprintf(stderr, "%s\n", tri_server_error(server));
  *     tri_server_free(server);
+ *
+ * One check is enough, at the end: the first preparation that fails (a field of the configuration,
+ * an address, a service) is what tri_server_start and tri_server_run return, with its text.
  */
 #ifndef TRIREME_SERVER_H
 #define TRIREME_SERVER_H
@@ -34,8 +39,8 @@ typedef enum tri_switch {
 
 /*
  * Every limit that the peer's behaviour can reach. Zero means the default, which stands behind
- * each. Sizes are bytes; a duration can be TRI_FOREVER. What makes no sense is refused by
- * tri_server_new.
+ * each. Sizes are bytes; a duration can be TRI_FOREVER. What makes no sense is refused:
+ * the server does not start.
  */
 typedef struct tri_limits {
     size_t receive_message_max; /* one request message; 4 MiB. Above: RESOURCE_EXHAUSTED */
@@ -96,10 +101,15 @@ typedef struct tri_server_config {
     const char *listen; /* one address; more with tri_server_listen */
     tri_placement placement;
     tri_switch pin; /* threads to CPUs; on while there are no more reactors than CPUs */
-    tri_switch stack_overflow_report; /* name the handler that overflows its stack, on stderr; on */
-    uint32_t stack_size;              /* of a handler, in bytes of address space; 64 KiB */
-    const char *engine;               /* "auto" or "io_uring" */
-    tri_duration drain_limit;         /* calls in flight at shutdown; 10 s */
+    /*
+     * Name the handler that overflows its stack, on stderr; on. A local array larger than the guard
+     * (16 KiB) is only caught in code compiled with -fstack-clash-protection, which the CMake target
+     * and trireme.pc bring along.
+     */
+    tri_switch stack_overflow_report;
+    uint32_t stack_size;        /* of a handler, in bytes of address space; 64 KiB */
+    const char *engine;         /* "auto" or "io_uring" */
+    tri_duration drain_limit;   /* calls in flight at shutdown; 10 s (and see tri_server_run) */
     tri_duration stall_warning; /* a handler that holds a worker; 10 ms (inline: a tenth of it) */
     tri_log_function log;
     void *log_context;
@@ -135,12 +145,13 @@ typedef struct tri_service_config {
     (&(const tri_service_config){.size = (uint32_t)sizeof(tri_service_config), __VA_ARGS__})
 
 /*
- * Makes a server. It does nothing yet: no socket, no thread.
+ * Makes a server. It does nothing yet: no socket, no thread. With a configuration that is wrong it
+ * is made too, but cannot be started: tri_server_error() names the field, its value and what would
+ * be right, and tri_server_start returns -EINVAL, or -E2BIG for a field of a later version that
+ * this library does not know.
  *
- * Returns: NULL with errno EINVAL (the log names the field, its value and what would be right),
- * E2BIG (a configuration from a later version with a field that this library does not know) or
- * ENOMEM. Every function here takes that NULL and returns -EINVAL, so one check at the end is
- * enough.
+ * Returns: NULL, with errno ENOMEM, only when there is no memory. Every function here takes that
+ * NULL; those that return an error return -EINVAL.
  */
 TRI_API tri_server *tri_server_new(const tri_server_config *config);
 
@@ -149,22 +160,26 @@ TRI_API tri_server *tri_server_new(const tri_server_config *config);
  * or a name; port 0 takes a free one; "unix:PATH" (an abandoned socket file is replaced).
  *
  * Thread: before tri_server_start. Returns: 0; -EINVAL for what is no address, -EADDRNOTAVAIL for a
- * name that is not found, with the reason in tri_server_error().
+ * name that is not found, with the reason in tri_server_error(). A failure stays: the start returns
+ * it.
  */
 TRI_API int tri_server_listen(tri_server *server, const char *address);
 
 /*
- * Opens the listeners and starts the threads; returns when connections are accepted.
+ * Opens the listeners and starts the threads; returns when connections are accepted. The log says
+ * at TRI_LOG_INFO where: "listening on tcp://127.0.0.1:50052 (io_uring, 2 reactors, 2 workers)".
  *
  * Returns: 0; or -errno, with a line in tri_server_error() that names the value, the reason and
- * what to do: -EADDRINUSE, -EACCES, -ENOSYS and -EPERM (no io_uring), -EALREADY, ...
+ * what to do: -EADDRINUSE, -EACCES, -ENOSYS and -EPERM (no io_uring), -EALREADY, ...; then it may
+ * be tried again. Or the first error of what was prepared before, each time.
  */
 TRI_API int tri_server_start(tri_server *server);
 
 /*
  * tri_server_start (unless that was done), then waits until SIGTERM, SIGINT or tri_server_stop,
  * drains and returns: no new connection, GOAWAY, calls in flight finish within `drain_limit`, the
- * rest ends UNAVAILABLE. A second signal ends the drain at once.
+ * rest ends UNAVAILABLE. A second signal ends the drain at once. A handler that does not return
+ * then is waited for, up to 4 s after `drain_limit`.
  *
  * The two signals are blocked in the calling thread and in all threads of the library for as long
  * as it runs; other threads of the process must block them too, or the kernel may hand the signal
@@ -196,7 +211,8 @@ TRI_API void tri_server_free(tri_server *server);
 TRI_API const char *tri_server_address(tri_server *server, size_t index);
 
 /*
- * Why the last function of this server failed, in words; "" when none did.
+ * Why the last function of this server failed, in words; "" when it did not. For NULL: that there
+ * was no memory.
  *
  * Memory: the server's, until its next call. Thread: that of the call which failed.
  */

@@ -36,13 +36,31 @@ typedef enum tri_code {
 TRI_API const char *tri_code_name(tri_code code);
 
 /*
- * What a read with a timeout gives. The end is 0 and what leaves the stream open is positive,
- * so `while ((r = ..._read(...)) > 0)` goes on exactly as long as the stream does.
+ * What a read with a timeout gives. The sign does not say whether to go on, since TRI_DRAINING is
+ * negative and the stream still open; a loop looks at each:
+ *
+ *     for (;;) {
+ *         const Note *note;
+ *
+ *         switch (chat_talk_requests_read(requests, &note, TRI_SECONDS(5))) {
+ *         case TRI_MESSAGE:
+ *             chat_talk_emit(replies, note);
+ *             break;
+ *         case TRI_TIMED_OUT:
+ *             chat_talk_emit(replies, &still_here);
+ *             break;
+ *         case TRI_DRAINING:
+ *             chat_talk_emit(replies, &goodbye);
+ *             return TRI_OK;
+ *         default: // TRI_EOF, TRI_OVER
+ *             return tri_call_code(call);
+ *         }
+ *     }
  */
 enum tri_read {
     TRI_EOF = 0,       /* the peer has said all that it had to say */
     TRI_MESSAGE = 1,   /* there is a message */
-    TRI_TIMED_OUT = 2, /* none came in time; the stream is still open */
+    TRI_TIMED_OUT = 2, /* none came in time, and the one before is gone; the stream is still open */
     TRI_OVER = -1,     /* the call is over: cancelled, deadline, reset, or it has failed */
     TRI_DRAINING = -2  /* said once, when the server begins to shut down; reading may go on */
 };

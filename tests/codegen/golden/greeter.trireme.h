@@ -144,7 +144,8 @@ static inline tri_code greeter_server_stream_emit(greeter_server_stream_replies 
 }
 
 /*
- * Sends at once what emit may be holding back, to pack it with the next reply.
+ * Sends at once what emit may be holding back, to pack it with the next reply. On a
+ * worker; placed inline nothing goes out before the handler next waits or returns.
  */
 static inline tri_code greeter_server_stream_flush(greeter_server_stream_replies *replies)
 {
@@ -187,7 +188,8 @@ static inline tri_code greeter_bi_stream_emit(greeter_bi_stream_replies *replies
 }
 
 /*
- * Sends at once what emit may be holding back, to pack it with the next reply.
+ * Sends at once what emit may be holding back, to pack it with the next reply. On a
+ * worker; placed inline nothing goes out before the handler next waits or returns.
  */
 static inline tri_code greeter_bi_stream_flush(greeter_bi_stream_replies *replies)
 {

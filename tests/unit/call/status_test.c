@@ -123,10 +123,15 @@ static tri_code add_fields(tri_call *call, const void *servicer, const void *req
     for (size_t i = 0; i < sizeof(bad_keys) / sizeof(*bad_keys); i++) {
         assert_int_equal(tri_call_add_header(call, bad_keys[i], "a"), -EINVAL);
         assert_int_equal(tri_call_add_trailer(call, bad_keys[i], "a"), -EINVAL);
+        assert_int_equal(log_lines, 2 * (i + 1));
+        assert_non_null(strstr(log_line, "/test.Service/Method: \""));
+        assert_non_null(strstr(log_line, bad_keys[i]));
     }
+    assert_non_null(strstr(log_line, "only the framework"));
     for (size_t i = 0; i < sizeof(bad_values) / sizeof(*bad_values); i++) {
         assert_int_equal(tri_call_add_header(call, "x-a", bad_values[i]), -EINVAL);
         assert_int_equal(tri_call_add_trailer(call, "x-a", bad_values[i]), -EINVAL);
+        assert_non_null(strstr(log_line, "\"x-a\" has a value"));
     }
     assert_int_equal(tri_call_add_header(call, "x-a", "1"), 0);
     assert_int_equal(tri_call_add_header_bytes(call, "x-bin", "\0\xff", 2), 0);

@@ -55,16 +55,29 @@ static void assert_logged(const char *const *parts, size_t count)
 
 #define KEPT .log = keep, .log_context = &logged, .listen = "tcp://127.0.0.1:0"
 
+/* A server that cannot be started: the error is kept, and the log has had it once. */
+static void expect_failed(tri_server *server, int error)
+{
+    assert_non_null(server);
+    assert_string_equal(tri_server_error(server), logged.line);
+    assert_int_equal(tri_server_start(server), error);
+    assert_string_equal(tri_server_error(server), logged.line);
+    assert_int_equal(tri_server_run(server), error);
+    assert_int_equal(tri_server_stop(server), 0);
+    assert_int_equal(logged.count, 1);
+    tri_server_free(server);
+}
+
 static void expect_wrong(const tri_server_config *config, const char *field, const char *value,
                          const char *range)
 {
     const char *parts[] = {"configuration: ", field, value, range};
 
     logged.count = 0;
-    errno = 0;
-    assert_null(tri_server_new(config));
-    assert_int_equal(errno, EINVAL);
+    tri_server *server = tri_server_new(config);
+
     assert_logged(parts, 4);
+    expect_failed(server, -EINVAL);
 }
 
 #define WRONG(field, value, range)                                                                 \
@@ -209,15 +222,13 @@ static void wrong_addresses_are_named(void **state)
         const char *parts[] = {"cannot listen: ", wrong[i]};
 
         logged.count = 0;
-        assert_null(tri_server_new(
-            TRI_SERVER_CONFIG(.log = keep, .log_context = &logged, .listen = wrong[i])));
-        assert_int_equal(errno, EINVAL);
+        server = tri_server_new(
+            TRI_SERVER_CONFIG(.log = keep, .log_context = &logged, .listen = wrong[i]));
         assert_logged(parts, 2);
+        expect_failed(server, -EINVAL);
     }
     server = tri_server_new(TRI_SERVER_CONFIG(.log = keep, .log_context = &logged));
     assert_non_null(server);
-    assert_int_equal(tri_server_listen(server, "nothing"), -EINVAL);
-    assert_non_null(strstr(tri_server_error(server), "nothing"));
     assert_int_equal(tri_server_start(server), -EINVAL); /* no address at all */
     assert_non_null(strstr(tri_server_error(server), "no address"));
     for (int i = 0; i < TRI__LISTENERS_MAX; i++)
@@ -241,9 +252,112 @@ static void a_later_version_is_accepted_while_it_asks_nothing_new(void **state)
     assert_int_equal(server->config.size, sizeof(tri_server_config));
     tri_server_free(server);
     ((uint8_t *)longer.later)[sizeof(longer.later) - 1] = 1; /* the very last byte */
-    errno = 0;
-    assert_null(tri_server_new(&longer.config));
-    assert_int_equal(errno, E2BIG);
+    longer.config.log = keep;
+    longer.config.log_context = &logged;
+    logged.count = 0;
+    expect_failed(tri_server_new(&longer.config), -E2BIG);
+}
+
+/* Not made with the macro: the size is 0, or whatever stood there. */
+static void a_size_that_was_never_set_is_refused(void **state)
+{
+    static const char *const parts[] = {"size is 0", "TRI_SERVER_CONFIG"};
+    tri_server_config config = {KEPT};
+    tri_server *server;
+
+    (void)state;
+    logged.count = 0;
+    server = tri_server_new(&config);
+    assert_logged(parts, 2);
+    expect_failed(server, -EINVAL);
+    config.size = offsetof(tri_server_config, limits) - 1;
+    logged.count = 0;
+    server = tri_server_new(&config);
+    assert_int_equal(logged.count, 0); /* what may be no function is not called */
+    assert_int_equal(tri_server_start(server), -EINVAL);
+    assert_non_null(strstr(tri_server_error(server), "TRI_SERVER_CONFIG"));
+    tri_server_free(server);
+}
+
+/* One check at the end is enough: the first failure is what the start returns. */
+static void the_first_failure_keeps_the_server_from_starting(void **state)
+{
+    tri_server *server = tri_server_new(TRI_SERVER_CONFIG(.listen = "tcp://127.0.0.1:0"));
+
+    (void)state;
+    assert_int_equal(tri_server_listen(server, "nothing"), -EINVAL);
+    assert_int_equal(tri_gen_serve(server, &(tri_gen_service){.name = "test.Old"}, &servicer, NULL),
+                     -EINVAL);
+    assert_non_null(strstr(tri_server_error(server), "test.Old"));
+    assert_int_equal(tri_server_listen(server, "tcp://127.0.0.1:0"), 0);
+    assert_string_equal(tri_server_error(server), "");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tri_server_run(server), -EINVAL);
+        assert_string_equal(tri_server_error(server),
+                            "cannot listen: \"nothing\" is no address: tcp://HOST:PORT (an IPv6 "
+                            "address in brackets) or unix:PATH is wanted");
+    }
+    tri_server_free(server);
+}
+
+static struct {
+    char lines[1024];
+} said;
+
+static void collect(void *context, tri_log_level level, const char *line)
+{
+    size_t length = strlen(said.lines);
+
+    (void)context;
+    snprintf(said.lines + length, sizeof(said.lines) - length, "%d %s\n", (int)level, line);
+}
+
+static void a_life_is_told_in_the_log(void **state)
+{
+    struct running running;
+    char expected[1024];
+    const char *first, *second;
+    tri_server *server = tri_server_new(
+        TRI_SERVER_CONFIG(.listen = "tcp://127.0.0.1:0", .log = collect, .reactors = 2));
+
+    (void)state;
+    assert_int_equal(tri_server_listen(server, "tcp://127.0.0.1:0"), 0);
+    first = running_start(&running, server);
+    second = tri_server_address(server, 1);
+    assert_non_null(first);
+    snprintf(expected, sizeof(expected),
+             "3 listening on %s (io_uring, 2 reactors, 2 workers)\n"
+             "3 listening on %s (io_uring, 2 reactors, 2 workers)\n"
+             "2 the server has no service: every call will end UNIMPLEMENTED\n"
+             "3 draining: calls in flight have 10000 ms\n"
+             "3 stopped\n",
+             first, second);
+    assert_int_equal(running_stop(&running), 0);
+    assert_string_equal(said.lines, expected);
+}
+
+static void likely_mistakes_in_addresses_are_explained(void **state)
+{
+    static const struct {
+        const char *address, *says;
+    } cases[] = {
+        {"127.0.0.1:80", "no scheme: tcp://127.0.0.1:80 is wanted"},
+        {"[::1]:80", "no scheme: tcp://[::1]:80 is wanted"},
+        {"tcp://:80", "no host: tcp://0.0.0.0:80"},
+        {"tcp://a:65536", "a port is 0 to 65535"},
+        {"tcp://a:99999999999999999999", "a port is 0 to 65535"},
+        {"http://a:80", "tcp://HOST:PORT"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        tri_server *server = tri_server_new(TRI_SERVER_CONFIG(.listen = cases[i].address));
+
+        assert_int_equal(tri_server_start(server), -EINVAL);
+        if (strstr(tri_server_error(server), cases[i].says) == NULL)
+            fail_msg("\"%s\" lacks \"%s\"", tri_server_error(server), cases[i].says);
+        tri_server_free(server);
+    }
 }
 
 /* An earlier version's struct ends sooner: what it lacks has its default. */
@@ -386,12 +500,16 @@ static void an_address_in_use_is_named(void **state)
 static void addresses_that_cannot_be_had_are_named(void **state)
 {
     static const char elsewhere[] = "tcp://192.0.2.1:0"; /* of RFC 5737: nobody's */
+    static const char nowhere[] = "unix:/nowhere/at/all/socket";
     char folder[] = "/tmp/trireme-test-XXXXXX", address[100];
     bool is_root = false;
     tri_server *server = tri_server_new(TRI_SERVER_CONFIG(.listen = elsewhere, .reactors = 1));
 
     (void)state;
     expect_no_start(server, -EADDRNOTAVAIL, "no such address", elsewhere);
+    tri_server_free(server);
+    server = tri_server_new(TRI_SERVER_CONFIG(.listen = nowhere, .reactors = 1));
+    expect_no_start(server, -ENOENT, "No such file or directory (ENOENT)", nowhere);
     tri_server_free(server);
     /* Root plays nobody meanwhile, before a folder of its own. */
     if (geteuid() == 0) {
@@ -418,6 +536,10 @@ int main(void)
         cmocka_unit_test(wrong_addresses_are_named),
         cmocka_unit_test(a_later_version_is_accepted_while_it_asks_nothing_new),
         cmocka_unit_test(an_earlier_version_is_accepted),
+        cmocka_unit_test(a_size_that_was_never_set_is_refused),
+        cmocka_unit_test(the_first_failure_keeps_the_server_from_starting),
+        cmocka_unit_test(a_life_is_told_in_the_log),
+        cmocka_unit_test(likely_mistakes_in_addresses_are_explained),
         cmocka_unit_test(defaults_are_those_of_the_header),
         cmocka_unit_test(null_is_taken_everywhere),
         cmocka_unit_test(an_address_in_use_is_named),

@@ -39,6 +39,18 @@ static tri_server *make(const tri_service_config *services)
     return server;
 }
 
+static void expect_refused(struct client *client, const char *path, const char *message)
+{
+    struct client_call call;
+
+    client_begin(client, &call, path, NULL);
+    client_send(client, &call, "", true);
+    client_finish(client, &call);
+    assert_int_equal(call.status, TRI_UNIMPLEMENTED);
+    assert_string_equal(call.message, message);
+    client_end(&call);
+}
+
 static void services_answer_to_all_their_names(void **state)
 {
     static const char *const names[] = {"one.Life", "another.Life", NULL};
@@ -81,6 +93,9 @@ static void services_answer_to_all_their_names(void **state)
                          calls[i].status);
         assert_string_equal(reply, calls[i].reply);
     }
+    expect_refused(client, "/test.Other/Missing",
+                   "method /test.Other/Missing is not implemented by this server");
+    expect_refused(client, "/test.Other/None", "unknown method /test.Other/None");
     client_close(client);
     assert_int_equal(running_stop(&running), 0);
 }
@@ -90,6 +105,7 @@ static void services_that_cannot_be_added(void **state)
     static const tri_method_config unknown = {.method = "Tel"}, nameless = {.method = NULL},
                                    shallow = {.method = "Tell", .stack_size = 16383},
                                    deep = {.method = "Tell", .stack_size = 268435457},
+                                   placed = {.method = "Tell"},
                                    nowhere = {.method = "Tell", .placement = (tri_placement)3};
     static const char *const taken[] = {"test.Life", NULL};
     tri_gen_service old = service, other = service;
@@ -115,6 +131,12 @@ static void services_that_cannot_be_added(void **state)
          "method Tell: placement is 3; 0 to 2"},
         {&other, &servicer, TRI_SERVICE_CONFIG(.placement = (tri_placement)7), -EINVAL,
          "service test.Another: placement is 7; 0 to 2"},
+        {&other, &servicer, TRI_SERVICE_CONFIG(.methods = &placed), -EINVAL,
+         "methods is set, and methods_count is 0"},
+        {&other, &servicer, TRI_SERVICE_CONFIG(.methods_count = 1), -EINVAL,
+         "methods is NULL, and methods_count is 1"},
+        {&other, &servicer, &(const tri_service_config){.state = &old}, -EINVAL,
+         "size is 0; TRI_SERVICE_CONFIG(...)"},
         {&other, NULL, NULL, -EINVAL, "servicer is NULL"},
         {&old, &servicer, NULL, -EINVAL, "another version"},
     };
@@ -131,7 +153,9 @@ static void services_that_cannot_be_added(void **state)
             fail_msg("\"%s\" lacks \"%s\"", tri_server_error(server), wrong[i].says);
     }
     assert_int_equal(tri_gen_serve(server, &other, &servicer, NULL), 0);
-    tri_server_free(server); /* never started */
+    assert_int_equal(tri_server_start(server), -EEXIST); /* the first of them */
+    assert_non_null(strstr(tri_server_error(server), wrong[0].says));
+    tri_server_free(server);
 }
 
 /* The second name is taken, or memory ends on the way: the first is not served either. */
@@ -166,6 +190,8 @@ static void a_service_is_added_whole_or_not_at_all(void **state)
     }
     assert_int_equal(r, 0);
     assert_int_equal(server->routes.count, 5);
+    assert_int_equal(tri_server_start(server), -EEXIST);
+    server->failure = 0; /* to call what is there */
     const char *address = running_start(&running, server);
 
     assert_non_null(address);

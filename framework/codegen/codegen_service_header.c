@@ -169,13 +169,14 @@ static void put_reply_functions(const struct method *m)
                  "    return tri_gen_emit((tri_call *)replies, reply);\n");
     if (!m->replies_stream)
         return;
-    codegen_put(m->text,
-                "\n"
-                "/*\n"
-                " * Sends at once what emit may be holding back, to pack it with the next reply. On a\n"
-                " * worker; placed inline nothing goes out before the handler next waits or "
-                "returns.\n"
-                " */\n");
+    codegen_put(
+        m->text,
+        "\n"
+        "/*\n"
+        " * Sends at once what emit may be holding back, to pack it with the next reply. On a\n"
+        " * worker; placed inline nothing goes out before the handler next waits or "
+        "returns.\n"
+        " */\n");
     put_function(m, "tri_code ", "flush", (const char *const[]){replies, NULL},
                  "    return tri_gen_flush((tri_call *)replies);\n");
 }

@@ -13,8 +13,8 @@
  *
  * Failure is sticky. Once the call has failed, was cancelled or ran out of time, every `next` gives
  * NULL and every `emit` returns the code, so a plain loop ends by itself. A handler with side
- * effects asks tri_call_ended_ok() after its loop, since a reset ends the loop too. A loop that only
- * emits has nothing that ends it: it looks at the code of each emit.
+ * effects asks tri_call_ended_ok() after its loop, since a reset ends the loop too. A loop that
+ * only emits has nothing that ends it: it looks at the code of each emit.
  *
  * The code that a handler returns ends the call, without a message; TRI_OK does not undo a failure.
  * A deadline that passes is DEADLINE_EXCEEDED, or CANCELLED when the client's reset comes first.

@@ -103,8 +103,8 @@ typedef struct tri_server_config {
     tri_switch pin; /* threads to CPUs; on while there are no more reactors than CPUs */
     /*
      * Name the handler that overflows its stack, on stderr; on. A local array larger than the guard
-     * (16 KiB) is only caught in code compiled with -fstack-clash-protection, which the CMake target
-     * and trireme.pc bring along.
+     * (16 KiB) is only caught in code compiled with -fstack-clash-protection, which the CMake
+     * target and trireme.pc bring along.
      */
     tri_switch stack_overflow_report;
     uint32_t stack_size;        /* of a handler, in bytes of address space; 64 KiB */

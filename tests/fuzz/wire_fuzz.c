@@ -191,7 +191,7 @@ static void check_field(const char *text, size_t size)
     if (size >= 5 && strncmp(text, "grpc-", 5) == 0)
         FUZZ_CHECK(tri__field_key_is_reserved(text, size));
     if (tri__field_key_is_reserved(text, size))
-        FUZZ_CHECK(text[0] == ':' || strncmp(text, "grpc-", 5) == 0 || is_key);
+        FUZZ_CHECK(size > 0 && (text[0] == ':' || strncmp(text, "grpc-", 5) == 0 || is_key));
 }
 
 static void check_content_type(const char *text, size_t size)
@@ -200,7 +200,7 @@ static void check_content_type(const char *text, size_t size)
     char *copy = strndup(text, size); /* a NUL within ends it: no name of ours has one */
 
     FUZZ_CHECK(copy != NULL);
-    bool is_grpc = strncasecmp(copy, "application/grpc", 16) == 0 &&
+    bool is_grpc = size >= 16 && strncasecmp(copy, "application/grpc", 16) == 0 &&
                    (size == 16 || text[16] == '+' || text[16] == ';');
 
     FUZZ_CHECK((content != TRI__CONTENT_NOT_GRPC) == is_grpc);

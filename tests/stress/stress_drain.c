@@ -60,10 +60,9 @@ static void on_end(struct peer_call *call)
         drain.ok++;
     else if (is_endless(call) && call->status == 14)
         drain.cut++;
-    else if (call->status < 0 && call->error == NGHTTP2_REFUSED_STREAM)
+    else if ((call->status < 0 && call->error == NGHTTP2_REFUSED_STREAM) ||
+             (call->is_lost && call->peer->has_goaway && call->id > call->peer->goaway_last))
         drain.refused++; /* the client may send it elsewhere */
-    else if (call->is_lost && call->peer->has_goaway && call->id > call->peer->goaway_last)
-        drain.refused++;
     else
         drain.failed++;
     if (!is_endless(call) && !call->peer->has_goaway && !call->is_lost)

@@ -219,7 +219,7 @@ static int compare_sizes(const void *a, const void *b)
 /* The median of each window; none may be more than 2 % above the first. */
 static void judge(size_t *samples, size_t count)
 {
-    size_t each = count / WINDOWS, first = 0;
+    size_t each = count / WINDOWS, middle = each / 2, first = 0;
 
     require(each >= 3, "too few samples");
     printf("  RSS, medians of %d windows (MiB):", WINDOWS);
@@ -227,14 +227,14 @@ static void judge(size_t *samples, size_t count)
         size_t *window = samples + i * each;
 
         qsort(window, each, sizeof(*window), compare_sizes);
-        printf(" %.2f", (double)window[each / 2] / (1 << 20));
+        printf(" %.2f", (double)window[middle] / (1 << 20));
     }
     puts("");
-    first = samples[each / 2];
+    first = samples[middle];
     for (size_t i = 1; i < WINDOWS; i++)
-        require((double)samples[i * each + each / 2] <= GROWTH_MAX * (double)first,
+        require((double)samples[i * each + middle] <= GROWTH_MAX * (double)first,
                 "memory has grown by more than 2 %%: %zu KiB, then %zu KiB", first / 1024,
-                samples[i * each + each / 2] / 1024);
+                samples[i * each + middle] / 1024);
 }
 
 void run_mixed(const struct stress *stress)

@@ -25,8 +25,9 @@
 /* A process that ends by _exit() has to tell gcov itself what it has reached. */
 #ifdef TRIREME_COVERAGE
 void __gcov_dump(void);
+#define DUMP_COVERAGE() __gcov_dump()
 #else
-#define __gcov_dump() ((void)0)
+#define DUMP_COVERAGE() ((void)0)
 #endif
 
 /* Without end, which the compiler is not to know. */
@@ -98,7 +99,7 @@ static void previous_handler(int number)
     ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
 
     (void)number, (void)written;
-    __gcov_dump();
+    DUMP_COVERAGE();
     _exit(42);
 }
 

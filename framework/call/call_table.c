@@ -4,7 +4,8 @@
 #include "call_credit.h"
 #include "call_post.h"
 
-#define SLAB_CALLS 64
+/* As many as fill a block of the allocator's with the line that their alignment may take. */
+#define SLAB_CALLS ((65536 - TRI__CACHE_LINE) / sizeof(struct tri_call))
 #define IDLE_FIELDS_MAX 1024
 
 /* Slots stay calls for ever (type-stable), and a slab is never given back before the end. */
